@@ -1,0 +1,39 @@
+
+# nginx-dev's copy of nginx, or any nginx source of the version to run with
+NGINX_SRC =	/usr/share/nginx/src
+CFLAGS =	-Wall -Wextra -Werror
+
+BUILD =		$(CURDIR)/build
+MODULE =	$(BUILD)/objs/ngx_http_auth_api_token_module.so
+
+SOURCES =	src/*.c src/*.h
+
+
+all:	deps module
+
+deps:
+	.ci/deps
+
+module:	$(MODULE)
+
+$(MODULE):	$(BUILD)/objs/Makefile $(SOURCES)
+	cd $(BUILD)/src && $(MAKE) -f $(BUILD)/objs/Makefile modules
+
+$(BUILD)/objs/Makefile:	config
+	rm -rf $(BUILD)/src $(BUILD)/objs
+	mkdir -p $(BUILD)
+	cp -RL $(NGINX_SRC) $(BUILD)/src
+	cd $(BUILD)/src && ./configure --with-compat --with-debug \
+		--with-cc-opt='$(CFLAGS)' --builddir=$(BUILD)/objs \
+		--add-dynamic-module=$(CURDIR) >/dev/null
+
+test:	deps module
+	TEST_NGINX_LOAD_MODULES=$(MODULE) prove -r t
+
+demo:	deps module
+	t/demo/demo.sh $(MODULE) $(CHECK)
+
+clean:
+	rm -rf $(BUILD) t/servroot*
+
+.PHONY:	all deps module test demo clean

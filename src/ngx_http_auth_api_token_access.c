@@ -1,0 +1,561 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_auth_api_token_module.h"
+#include "ngx_http_auth_api_token_bearer.h"
+#include "ngx_http_auth_api_token_lookup.h"
+#include "ngx_http_auth_api_token_refusal.h"
+#include "ngx_http_auth_api_token_require.h"
+
+
+static ngx_int_t ngx_http_auth_api_token_decide(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx);
+static ngx_uint_t ngx_http_auth_api_token_differs(ngx_str_t *one,
+    ngx_str_t *two);
+static ngx_int_t ngx_http_auth_api_token_preflight(ngx_http_request_t *r);
+static ngx_int_t ngx_http_auth_api_token_credential(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx);
+static ngx_int_t ngx_http_auth_api_token_secure(ngx_http_request_t *r);
+static ngx_int_t ngx_http_auth_api_token_ask(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx);
+static ngx_int_t ngx_http_auth_api_token_judge(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx);
+static ngx_int_t ngx_http_auth_api_token_test_lines(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx, ngx_array_t *lines,
+    ngx_http_auth_api_token_meets_pt meets);
+static ngx_int_t ngx_http_auth_api_token_test_require(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx, ngx_array_t *lines);
+static void ngx_http_auth_api_token_cleanup(void *data);
+
+
+ngx_int_t
+ngx_http_auth_api_token_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                            rc;
+    ngx_str_t                            realm;
+    ngx_http_auth_api_token_ctx_t       *ctx;
+    ngx_http_auth_api_token_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+
+    if (alcf->check == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "auth api token handler");
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_auth_api_token_module);
+
+    if (ctx && ctx->lookup) {
+        return NGX_AGAIN;
+    }
+
+    if (ngx_http_complex_value(r, &alcf->check->realm, &realm) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (realm.len == 3 && ngx_strncmp(realm.data, "off", 3) == 0) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_auth_api_token_make_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->parked) {
+        ctx->parked = 0;
+        r->read_event_handler = ngx_http_block_reading;
+    }
+
+    ctx->realm = realm;
+    ctx->reason = NGX_HTTP_AUTH_API_TOKEN_UNDECIDED;
+    ctx->facts = NULL;
+    ctx->line = NULL;
+    ctx->status = 0;
+    ctx->used = 0;
+
+    rc = ngx_http_auth_api_token_decide(r, ctx);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "auth api token decision: %ui", (ngx_uint_t) ctx->reason);
+
+    if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_PASS) {
+        return NGX_OK;
+    }
+
+    return ngx_http_auth_api_token_refuse(r, ctx);
+}
+
+
+/* NGX_OK with a reason, or what the handler has to return */
+
+static ngx_int_t
+ngx_http_auth_api_token_decide(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx)
+{
+    ngx_int_t                            rc;
+    ngx_str_t                            scope, token;
+    ngx_http_auth_api_token_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+
+    if (alcf->preflight
+        && ngx_http_auth_api_token_preflight(r) == NGX_OK)
+    {
+        ctx->reason = NGX_HTTP_AUTH_API_TOKEN_PASS;
+        return NGX_OK;
+    }
+
+    scope = ctx->scope;
+    token = ctx->token;
+
+    ctx->scope = alcf->scope;
+
+    rc = ngx_http_auth_api_token_credential(r, ctx);
+
+    /* an internal redirect may lead to another API or credential */
+
+    if (ngx_http_auth_api_token_differs(&scope, &ctx->scope)
+        || ngx_http_auth_api_token_differs(&token, &ctx->token))
+    {
+        ctx->asked = 0;
+    }
+
+    if (rc != NGX_OK || ctx->reason != NGX_HTTP_AUTH_API_TOKEN_UNDECIDED) {
+        return rc;
+    }
+
+    if (!ctx->asked) {
+        rc = ngx_http_auth_api_token_ask(r, ctx);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    ctx->used = 1;
+    ctx->reason = ctx->verdict.reason;
+
+    if (ctx->reason != NGX_HTTP_AUTH_API_TOKEN_PASS) {
+        return NGX_OK;
+    }
+
+    return ngx_http_auth_api_token_judge(r, ctx);
+}
+
+
+static ngx_uint_t
+ngx_http_auth_api_token_differs(ngx_str_t *one, ngx_str_t *two)
+{
+    return one->len != two->len
+           || ngx_memcmp(one->data, two->data, one->len) != 0;
+}
+
+
+/* https://fetch.spec.whatwg.org/#cors-preflight-request */
+
+static ngx_int_t
+ngx_http_auth_api_token_preflight(ngx_http_request_t *r)
+{
+    static ngx_str_t  origin = ngx_string("Origin");
+    static ngx_str_t  method = ngx_string("Access-Control-Request-Method");
+
+    if (r->method != NGX_HTTP_OPTIONS
+        || ngx_http_auth_api_token_find_header(&r->headers_in.headers, &origin)
+           == NULL
+        || ngx_http_auth_api_token_find_header(&r->headers_in.headers, &method)
+           == NULL)
+    {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_credential(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx)
+{
+    ngx_int_t                            rc;
+    ngx_str_t                            value;
+    ngx_http_auth_api_token_check_t     *check;
+    ngx_http_auth_api_token_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+    check = alcf->check;
+
+    ngx_str_null(&ctx->token);
+    ngx_str_null(&ctx->id);
+
+    if (check->token) {
+        if (ngx_http_complex_value(r, check->token, &value) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        rc = ngx_http_auth_api_token_parse_value(&value, &ctx->token);
+
+    } else if (r->headers_in.authorization) {
+        rc = ngx_http_auth_api_token_parse_header(
+                                       &r->headers_in.authorization->value,
+                                       &ctx->token);
+
+    } else {
+        rc = NGX_DECLINED;
+    }
+
+    if (rc != NGX_OK) {
+        ngx_str_null(&ctx->token);
+
+        ctx->reason = (rc == NGX_DECLINED)
+                      ? NGX_HTTP_AUTH_API_TOKEN_NO_TOKEN
+                      : NGX_HTTP_AUTH_API_TOKEN_MALFORMED;
+        return NGX_OK;
+    }
+
+    rc = ngx_http_auth_api_token_secure(r);
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (rc != NGX_OK) {
+        ctx->reason = NGX_HTTP_AUTH_API_TOKEN_INSECURE;
+    }
+
+    if (check->opaque) {
+        return NGX_OK;
+    }
+
+    rc = ngx_http_auth_api_token_parse_id(&ctx->token, &ctx->id);
+
+    if (rc != NGX_OK) {
+        ngx_str_null(&ctx->id);
+
+        if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_UNDECIDED) {
+            ctx->reason = NGX_HTTP_AUTH_API_TOKEN_UNSUPPORTED;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_secure(ngx_http_request_t *r)
+{
+    ngx_str_t                            value;
+    ngx_http_auth_api_token_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+
+    if (!alcf->https) {
+        return NGX_OK;
+    }
+
+    if (alcf->https_value == NULL) {
+
+#if (NGX_SSL || NGX_COMPAT)
+        if (r->connection->ssl) {
+            return NGX_OK;
+        }
+#endif
+
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_complex_value(r, alcf->https_value, &value) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* X-Forwarded-Proto may say "http": not any value will do */
+
+    if ((value.len == 1 && value.data[0] == '1')
+        || (value.len == 2
+            && ngx_strncasecmp(value.data, (u_char *) "on", 2) == 0)
+        || (value.len == 5
+            && ngx_strncasecmp(value.data, (u_char *) "https", 5) == 0))
+    {
+        return NGX_OK;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_ask(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    /* so that a client that leaves is noticed */
+
+    if (r->connection->read->ready) {
+        ngx_post_event(r->connection->read, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_auth_api_token_lookup(r, ctx);
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (rc != NGX_AGAIN) {
+
+        /* there is a verdict already */
+
+        return NGX_OK;
+    }
+
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_core_run_phases;
+
+    ctx->parked = 1;
+
+    return NGX_AGAIN;
+}
+
+
+/* an active token: does it meet what this location requires? */
+
+static ngx_int_t
+ngx_http_auth_api_token_judge(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx)
+{
+    ngx_int_t                            rc;
+    ngx_http_auth_api_token_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+
+    rc = ngx_http_auth_api_token_test_lines(r, ctx, alcf->accounts,
+                                       ngx_http_auth_api_token_meets_account);
+    if (rc != NGX_OK) {
+        ctx->reason = NGX_HTTP_AUTH_API_TOKEN_ACCOUNT;
+        goto refused;
+    }
+
+    rc = ngx_http_auth_api_token_test_lines(r, ctx, alcf->account_types,
+                                   ngx_http_auth_api_token_meets_account_type);
+    if (rc != NGX_OK) {
+        ctx->reason = NGX_HTTP_AUTH_API_TOKEN_ACCOUNT_TYPE;
+        goto refused;
+    }
+
+    rc = ngx_http_auth_api_token_test_lines(r, ctx, alcf->modules,
+                                       ngx_http_auth_api_token_meets_module);
+    if (rc != NGX_OK) {
+        ctx->reason = NGX_HTTP_AUTH_API_TOKEN_MODULE;
+        goto refused;
+    }
+
+    /* the variables required may be made of those about the token */
+
+    ctx->facts = &ctx->verdict.facts;
+
+    rc = ngx_http_auth_api_token_test_require(r, ctx, alcf->require);
+
+    if (rc != NGX_OK) {
+        ctx->reason = NGX_HTTP_AUTH_API_TOKEN_REQUIRE;
+        goto refused;
+    }
+
+    return NGX_OK;
+
+refused:
+
+    ctx->facts = NULL;
+
+    return (rc == NGX_DECLINED) ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_test_lines(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx, ngx_array_t *lines,
+    ngx_http_auth_api_token_meets_pt meets)
+{
+    ngx_str_t                        value;
+    ngx_uint_t                       i, n;
+    ngx_http_complex_value_t        *cv;
+    ngx_http_auth_api_token_line_t  *line;
+
+    if (lines == NULL) {
+        return NGX_OK;
+    }
+
+    line = lines->elts;
+
+    for (i = 0; i < lines->nelts; i++) {
+        cv = line[i].values.elts;
+
+        for (n = 0; n < line[i].values.nelts; n++) {
+
+            if (ngx_http_complex_value(r, &cv[n], &value) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+            if (meets(&ctx->verdict.facts, &value) == NGX_OK) {
+                break;
+            }
+        }
+
+        if (n == line[i].values.nelts) {
+            ctx->line = &line[i];
+            return NGX_DECLINED;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_test_require(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx, ngx_array_t *lines)
+{
+    ngx_str_t                        value;
+    ngx_uint_t                       i, n;
+    ngx_http_complex_value_t        *cv;
+    ngx_http_auth_api_token_line_t  *line;
+
+    if (lines == NULL) {
+        return NGX_OK;
+    }
+
+    line = lines->elts;
+
+    for (i = 0; i < lines->nelts; i++) {
+        cv = line[i].values.elts;
+
+        for (n = 0; n < line[i].values.nelts; n++) {
+
+            if (ngx_http_complex_value(r, &cv[n], &value) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+            if (value.len == 0 || (value.len == 1 && value.data[0] == '0')) {
+                ctx->line = &line[i];
+                return NGX_DECLINED;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_http_auth_api_token_ctx_t *
+ngx_http_auth_api_token_get_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t             *cln;
+    ngx_http_auth_api_token_ctx_t  *ctx;
+
+    r = r->main;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_auth_api_token_module);
+
+    if (ctx) {
+        return ctx;
+    }
+
+    /* an internal redirect forgets the contexts, but not the cleanups */
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_auth_api_token_cleanup) {
+            return cln->data;
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_http_auth_api_token_ctx_t *
+ngx_http_auth_api_token_make_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t             *cln;
+    ngx_http_auth_api_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_api_token_get_ctx(r);
+
+    if (ctx == NULL) {
+        cln = ngx_pool_cleanup_add(r->pool,
+                                   sizeof(ngx_http_auth_api_token_ctx_t));
+        if (cln == NULL) {
+            return NULL;
+        }
+
+        ctx = cln->data;
+
+        ngx_memzero(ctx, sizeof(ngx_http_auth_api_token_ctx_t));
+
+        ctx->request = r;
+
+        cln->handler = ngx_http_auth_api_token_cleanup;
+    }
+
+    ngx_http_set_ctx(r, ctx, ngx_http_auth_api_token_module);
+
+    return ctx;
+}
+
+
+static void
+ngx_http_auth_api_token_cleanup(void *data)
+{
+    ngx_http_auth_api_token_ctx_t  *ctx = data;
+
+    /* the client left; the lookup goes on */
+
+    if (ctx->lookup) {
+        ngx_queue_remove(&ctx->queue);
+    }
+}
+
+
+ngx_table_elt_t *
+ngx_http_auth_api_token_find_header(ngx_list_t *headers, ngx_str_t *name)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *header;
+
+    part = &headers->part;
+    header = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return NULL;
+            }
+
+            part = part->next;
+            header = part->elts;
+            i = 0;
+        }
+
+        if (header[i].hash
+            && header[i].key.len == name->len
+            && ngx_strncasecmp(header[i].key.data, name->data, name->len) == 0)
+        {
+            return &header[i];
+        }
+    }
+}

@@ -1,0 +1,369 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <jansson.h>
+#include "ngx_http_auth_api_token_answer.h"
+#include "ngx_http_auth_api_token_digest.h"
+
+
+static json_t *ngx_http_auth_api_token_find(json_t *root,
+    ngx_http_auth_api_token_verdict_t *verdict);
+static ngx_int_t ngx_http_auth_api_token_read_facts(ngx_pool_t *pool,
+    json_t *token, ngx_http_auth_api_token_facts_t *facts);
+static ngx_http_auth_api_token_reason_e ngx_http_auth_api_token_status(
+    json_t *token);
+static ngx_int_t ngx_http_auth_api_token_text(ngx_pool_t *pool, json_t *object,
+    const char *key, ngx_str_t *dst);
+static ngx_int_t ngx_http_auth_api_token_list(ngx_pool_t *pool, json_t *array,
+    const char *key, ngx_str_t *dst);
+static ngx_int_t ngx_http_auth_api_token_member(json_t *object,
+    const char *key, ngx_str_t *value);
+static size_t ngx_http_auth_api_token_encode(u_char *dst, ngx_str_t *src,
+    u_char special);
+
+
+void
+ngx_http_auth_api_token_read_answer(ngx_pool_t *pool, ngx_str_t *body,
+    ngx_str_t *id, ngx_str_t *token, ngx_http_auth_api_token_verdict_t *verdict)
+{
+    json_t     *root, *object;
+    ngx_str_t   value;
+
+    verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
+
+    /* integers are not used, and reals do not overflow as early */
+
+    root = json_loadb((char *) body->data, body->len,
+                      JSON_REJECT_DUPLICATES|JSON_DECODE_INT_AS_REAL, NULL);
+    if (root == NULL) {
+        verdict->cause = "the body is not JSON";
+        return;
+    }
+
+    object = ngx_http_auth_api_token_find(root, verdict);
+    if (object == NULL) {
+        goto done;
+    }
+
+    if (id->len) {
+        if (ngx_http_auth_api_token_member(object, "id", &value) != NGX_OK
+            || value.len != id->len
+            || ngx_memcmp(value.data, id->data, id->len) != 0)
+        {
+            verdict->cause = "the body speaks of another token";
+            goto done;
+        }
+    }
+
+    if (token) {
+        if (ngx_http_auth_api_token_member(object, "token", &value) != NGX_OK) {
+            verdict->cause = "the body has no \"token\" to compare, "
+                             "which credential=service needs";
+            goto done;
+        }
+
+        if (ngx_http_auth_api_token_equal(&value, token) != NGX_OK) {
+            verdict->reason = NGX_HTTP_AUTH_API_TOKEN_MISMATCH;
+            goto done;
+        }
+    }
+
+    if (ngx_http_auth_api_token_read_facts(pool, object, &verdict->facts)
+        != NGX_OK)
+    {
+        verdict->cause = "the body has members of a wrong type";
+        goto done;
+    }
+
+    verdict->reason = ngx_http_auth_api_token_status(object);
+
+    if (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE) {
+        verdict->cause = "the body has no \"status\"";
+    }
+
+done:
+
+    json_decref(root);
+}
+
+
+static json_t *
+ngx_http_auth_api_token_find(json_t *root,
+    ngx_http_auth_api_token_verdict_t *verdict)
+{
+    json_t  *data, *object;
+
+    if (!json_is_object(root)) {
+        verdict->cause = "the body is not a JSON object";
+        return NULL;
+    }
+
+    data = json_object_get(root, "data");
+    if (data == NULL) {
+        return root;
+    }
+
+    if (!json_is_array(data) || json_object_get(root, "id")) {
+        verdict->cause = "the body is neither a token nor a list";
+        return NULL;
+    }
+
+    if (json_array_size(data) == 0) {
+        verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNKNOWN;
+        return NULL;
+    }
+
+    object = json_array_get(data, 0);
+
+    if (json_array_size(data) != 1 || !json_is_object(object)) {
+        verdict->cause = "the body is not a list of one token";
+        return NULL;
+    }
+
+    return object;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_read_facts(ngx_pool_t *pool, json_t *token,
+    ngx_http_auth_api_token_facts_t *facts)
+{
+    json_t  *account, *modules;
+
+    if (ngx_http_auth_api_token_text(pool, token, "id", &facts->id) != NGX_OK
+        || ngx_http_auth_api_token_text(pool, token, "name", &facts->name)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    account = json_object_get(token, "account");
+
+    if (account && !json_is_null(account)) {
+
+        if (!json_is_object(account)
+            || ngx_http_auth_api_token_text(pool, account, "id",
+                                            &facts->account_id)
+               != NGX_OK
+            || ngx_http_auth_api_token_text(pool, account, "name",
+                                            &facts->account_name)
+               != NGX_OK
+            || ngx_http_auth_api_token_text(pool, account, "type",
+                                            &facts->account_type)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    modules = json_object_get(token, "modules");
+
+    if (modules && !json_is_null(modules)) {
+
+        if (!json_is_array(modules)
+            || ngx_http_auth_api_token_list(pool, modules, "id",
+                                            &facts->modules)
+               != NGX_OK
+            || ngx_http_auth_api_token_list(pool, modules, "code",
+                                            &facts->codes)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_http_auth_api_token_reason_e
+ngx_http_auth_api_token_status(json_t *token)
+{
+    ngx_int_t   rc;
+    ngx_str_t   status;
+
+    if (ngx_http_auth_api_token_member(token, "status", &status) != NGX_OK) {
+        return NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
+    }
+
+    if (ngx_strcmp(status.data, "Disabled") == 0) {
+        return NGX_HTTP_AUTH_API_TOKEN_DISABLED;
+    }
+
+    if (ngx_strcmp(status.data, "Deleted") == 0) {
+        return NGX_HTTP_AUTH_API_TOKEN_DELETED;
+    }
+
+    if (ngx_strcmp(status.data, "Active") != 0) {
+        return NGX_HTTP_AUTH_API_TOKEN_INACTIVE;
+    }
+
+    /* tokens of a disabled account stay active */
+
+    rc = ngx_http_auth_api_token_member(json_object_get(token, "account"),
+                                        "status", &status);
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
+    }
+
+    if (rc == NGX_OK && ngx_strcmp(status.data, "Disabled") == 0) {
+        return NGX_HTTP_AUTH_API_TOKEN_ACCOUNT_DISABLED;
+    }
+
+    return NGX_HTTP_AUTH_API_TOKEN_PASS;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_text(ngx_pool_t *pool, json_t *object, const char *key,
+    ngx_str_t *dst)
+{
+    ngx_int_t  rc;
+    ngx_str_t  value;
+
+    rc = ngx_http_auth_api_token_member(object, key, &value);
+
+    if (rc != NGX_OK) {
+        return rc == NGX_DECLINED ? NGX_OK : NGX_ERROR;
+    }
+
+    dst->data = ngx_pnalloc(pool, ngx_http_auth_api_token_encode(NULL, &value,
+                                                                 '%'));
+    if (dst->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    dst->len = ngx_http_auth_api_token_encode(dst->data, &value, '%');
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_list(ngx_pool_t *pool, json_t *array, const char *key,
+    ngx_str_t *dst)
+{
+    size_t      i, len;
+    u_char     *p;
+    ngx_int_t   rc;
+    ngx_str_t   value;
+
+    len = 0;
+
+    for (i = 0; i < json_array_size(array); i++) {
+        rc = ngx_http_auth_api_token_member(json_array_get(array, i), key,
+                                            &value);
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        if (rc == NGX_OK) {
+            len += ngx_http_auth_api_token_encode(NULL, &value, ',') + 1;
+        }
+    }
+
+    if (len == 0) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    dst->data = p;
+    dst->len = len - 1;
+
+    for (i = 0; i < json_array_size(array); i++) {
+        rc = ngx_http_auth_api_token_member(json_array_get(array, i), key,
+                                            &value);
+
+        if (rc == NGX_OK) {
+            p += ngx_http_auth_api_token_encode(p, &value, ',');
+            *p++ = ',';
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * NGX_OK with a null-terminated value that lives as long as the object,
+ * NGX_DECLINED if there is none, NGX_ERROR if something is of a wrong type.
+ */
+
+static ngx_int_t
+ngx_http_auth_api_token_member(json_t *object, const char *key,
+    ngx_str_t *value)
+{
+    json_t  *member;
+
+    if (object == NULL || json_is_null(object)) {
+        return NGX_DECLINED;
+    }
+
+    if (!json_is_object(object)) {
+        return NGX_ERROR;
+    }
+
+    member = json_object_get(object, key);
+
+    if (member == NULL || json_is_null(member)) {
+        return NGX_DECLINED;
+    }
+
+    if (!json_is_string(member)) {
+        return NGX_ERROR;
+    }
+
+    value->data = (u_char *) json_string_value(member);
+    value->len = json_string_length(member);
+
+    return value->len ? NGX_OK : NGX_DECLINED;
+}
+
+
+/*
+ * Percent-encodes control bytes, non-ASCII, "%" and one more, so that what the
+ * API sends can stand in a header and in a list.  Returns the length.
+ */
+
+static size_t
+ngx_http_auth_api_token_encode(u_char *dst, ngx_str_t *src, u_char special)
+{
+    u_char         ch;
+    size_t         i, len;
+    static u_char  hex[] = "0123456789ABCDEF";
+
+    len = 0;
+
+    for (i = 0; i < src->len; i++) {
+        ch = src->data[i];
+
+        if (ch >= 0x20 && ch < 0x7f && ch != '%' && ch != special) {
+            if (dst) {
+                *dst++ = ch;
+            }
+
+            len++;
+            continue;
+        }
+
+        if (dst) {
+            *dst++ = '%';
+            *dst++ = hex[ch >> 4];
+            *dst++ = hex[ch & 0xf];
+        }
+
+        len += 3;
+    }
+
+    return len;
+}

@@ -1,0 +1,36 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#ifndef _NGX_HTTP_AUTH_API_TOKEN_ANSWER_H_INCLUDED_
+#define _NGX_HTTP_AUTH_API_TOKEN_ANSWER_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_http_auth_api_token_verdict.h"
+
+
+/*
+ * Reads the body of a 200 answer of the token API: a token object, or an
+ * object whose "data" is a list of at most one.  The members read are id,
+ * status, token, name, account {id, name, type, status} and modules {id, code};
+ * any of them but the first three may be missing or null, none may have
+ * another type.
+ *
+ * "id" is the one the token claims, or empty if any will do.  "token" is the
+ * presented one if the answer has to prove it, else NULL.  The strings of the
+ * facts are allocated from the pool; nothing else outlives the call.
+ *
+ * Sets the reason of the verdict to pass, unknown, disabled, deleted, inactive,
+ * mismatch, account_disabled, or to unavailable with a cause.
+ */
+
+void ngx_http_auth_api_token_read_answer(ngx_pool_t *pool, ngx_str_t *body,
+    ngx_str_t *id, ngx_str_t *token,
+    ngx_http_auth_api_token_verdict_t *verdict);
+
+
+#endif /* _NGX_HTTP_AUTH_API_TOKEN_ANSWER_H_INCLUDED_ */

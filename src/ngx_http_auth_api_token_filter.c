@@ -1,0 +1,118 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_auth_api_token_module.h"
+#include "ngx_http_auth_api_token_lookup.h"
+#include "ngx_http_auth_api_token_refusal.h"
+
+
+static ngx_int_t ngx_http_auth_api_token_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_auth_api_token_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static ngx_int_t ngx_http_auth_api_token_filter_init(ngx_conf_t *cf);
+
+
+static ngx_http_module_t  ngx_http_auth_api_token_filter_module_ctx = {
+    NULL,                                  /* preconfiguration */
+    ngx_http_auth_api_token_filter_init,   /* postconfiguration */
+
+    NULL,                                  /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    NULL,                                  /* create location configuration */
+    NULL                                   /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_auth_api_token_filter_module = {
+    NGX_MODULE_V1,
+    &ngx_http_auth_api_token_filter_module_ctx, /* module context */
+    NULL,                                  /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+
+
+static ngx_int_t
+ngx_http_auth_api_token_header_filter(ngx_http_request_t *r)
+{
+    ngx_http_auth_api_token_ctx_t     *ctx;
+    ngx_http_auth_api_token_lookup_t  *lookup;
+
+    /* what answers a lookup ends here, and no later filter sees it */
+
+    lookup = ngx_http_get_module_ctx(r->main,
+                                     ngx_http_auth_api_token_filter_module);
+    if (lookup) {
+        return ngx_http_auth_api_token_lookup_header(r, lookup);
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_auth_api_token_module);
+
+    if (ctx && ngx_http_auth_api_token_set_problem(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_chain_t                       *out;
+    ngx_http_auth_api_token_ctx_t     *ctx;
+    ngx_http_auth_api_token_lookup_t  *lookup;
+
+    lookup = ngx_http_get_module_ctx(r->main,
+                                     ngx_http_auth_api_token_filter_module);
+    if (lookup) {
+        return ngx_http_auth_api_token_lookup_body(r, lookup, in);
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_auth_api_token_module);
+
+    if (ctx == NULL || ctx->problem == NULL || in == NULL) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    /* nginx sends its own page in one go: the problem takes its place */
+
+    out = ctx->problem;
+    ctx->problem = NULL;
+
+    return ngx_http_next_body_filter(r, out);
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_filter_init(ngx_conf_t *cf)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_auth_api_token_header_filter;
+
+    ngx_http_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_auth_api_token_body_filter;
+
+    return NGX_OK;
+}

@@ -1,0 +1,672 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_auth_api_token_refusal.h"
+
+
+#define NGX_HTTP_AUTH_API_TOKEN_RETRY_AFTER  1
+
+
+typedef struct {
+    ngx_str_t    name;
+    ngx_uint_t   status;
+    ngx_uint_t   level;       /* of the log line */
+    char        *error;       /* of the challenge, RFC 6750, section 3.1 */
+    ngx_str_t    detail;
+} ngx_http_auth_api_token_refusal_t;
+
+
+typedef struct {
+    ngx_uint_t   status;
+    char        *type;
+    char        *title;
+} ngx_http_auth_api_token_problem_t;
+
+
+static ngx_int_t ngx_http_auth_api_token_challenge(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx);
+static size_t ngx_http_auth_api_token_quote(u_char *dst, ngx_str_t *src);
+static ngx_int_t ngx_http_auth_api_token_scope(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx, ngx_str_t *scope);
+static ngx_int_t ngx_http_auth_api_token_set_retry_after(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx);
+static ngx_table_elt_t *ngx_http_auth_api_token_push_header(
+    ngx_http_request_t *r, char *name);
+static void ngx_http_auth_api_token_log(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx);
+static ngx_int_t ngx_http_auth_api_token_trace_id(ngx_http_request_t *r,
+    ngx_str_t *id);
+static ngx_int_t ngx_http_auth_api_token_traceparent(ngx_str_t *value);
+
+
+/* in the order of ngx_http_auth_api_token_reason_e */
+
+static ngx_http_auth_api_token_refusal_t  ngx_http_auth_api_token_refusals[] = {
+
+    { ngx_null_string, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_LOG_ERR, NULL,
+      ngx_null_string },
+
+    { ngx_string("pass"), NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_LOG_ERR, NULL,
+      ngx_null_string },
+
+    { ngx_string("no_token"), NGX_HTTP_UNAUTHORIZED, NGX_LOG_INFO, NULL,
+      ngx_string("An API token is required in the Authorization header") },
+
+    { ngx_string("malformed"), NGX_HTTP_BAD_REQUEST, NGX_LOG_INFO,
+      "invalid_request",
+      ngx_string("The Authorization header is malformed") },
+
+    { ngx_string("unsupported"), NGX_HTTP_UNAUTHORIZED, NGX_LOG_INFO,
+      "invalid_token",
+      ngx_string("The token is not an API token") },
+
+    { ngx_string("insecure"), NGX_HTTP_FORBIDDEN, NGX_LOG_WARN, NULL,
+      ngx_string("API tokens are accepted over HTTPS only") },
+
+    { ngx_string("unknown"), NGX_HTTP_UNAUTHORIZED, NGX_LOG_INFO,
+      "invalid_token",
+      ngx_string("The token is unknown") },
+
+    { ngx_string("disabled"), NGX_HTTP_UNAUTHORIZED, NGX_LOG_INFO,
+      "invalid_token",
+      ngx_string("The token is disabled") },
+
+    { ngx_string("deleted"), NGX_HTTP_UNAUTHORIZED, NGX_LOG_INFO,
+      "invalid_token",
+      ngx_string("The token is deleted") },
+
+    { ngx_string("inactive"), NGX_HTTP_UNAUTHORIZED, NGX_LOG_INFO,
+      "invalid_token",
+      ngx_string("The token is not active") },
+
+    { ngx_string("mismatch"), NGX_HTTP_UNAUTHORIZED, NGX_LOG_INFO,
+      "invalid_token",
+      ngx_string("The token is unknown") },
+
+    { ngx_string("account_disabled"), NGX_HTTP_UNAUTHORIZED, NGX_LOG_INFO,
+      "invalid_token",
+      ngx_string("The account of the token is disabled") },
+
+    { ngx_string("unreadable"), NGX_HTTP_FORBIDDEN, NGX_LOG_WARN, NULL,
+      ngx_string("The token may not be checked with itself") },
+
+    { ngx_string("account"), NGX_HTTP_FORBIDDEN, NGX_LOG_INFO,
+      "insufficient_scope",
+      ngx_string("The account of the token has no access") },
+
+    { ngx_string("account_type"), NGX_HTTP_FORBIDDEN, NGX_LOG_INFO,
+      "insufficient_scope",
+      ngx_string("Accounts of this type have no access") },
+
+    { ngx_string("module"), NGX_HTTP_FORBIDDEN, NGX_LOG_INFO,
+      "insufficient_scope",
+      ngx_string("The token lacks a module") },
+
+    { ngx_string("require"), NGX_HTTP_FORBIDDEN, NGX_LOG_INFO,
+      "insufficient_scope",
+      ngx_string("The token has no access") },
+
+    { ngx_string("unavailable"), NGX_HTTP_SERVICE_UNAVAILABLE, NGX_LOG_ERR,
+      NULL,
+      ngx_string("The token could not be checked, try again later") },
+
+    { ngx_string("busy"), NGX_HTTP_SERVICE_UNAVAILABLE, NGX_LOG_ERR, NULL,
+      ngx_string("The token could not be checked, try again later") }
+};
+
+
+static ngx_http_auth_api_token_problem_t  ngx_http_auth_api_token_problems[] = {
+
+    { NGX_HTTP_BAD_REQUEST,
+      "https://tools.ietf.org/html/rfc9110#section-15.5.1",
+      "Bad Request" },
+
+    { NGX_HTTP_UNAUTHORIZED,
+      "https://tools.ietf.org/html/rfc9110#section-15.5.2",
+      "Unauthorized" },
+
+    { NGX_HTTP_FORBIDDEN,
+      "https://tools.ietf.org/html/rfc9110#section-15.5.4",
+      "Forbidden" },
+
+    { NGX_HTTP_SERVICE_UNAVAILABLE,
+      "https://tools.ietf.org/html/rfc9110#section-15.6.4",
+      "Service Unavailable" },
+
+    { 0, NULL, NULL }
+};
+
+
+ngx_int_t
+ngx_http_auth_api_token_refuse(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx)
+{
+    ngx_http_auth_api_token_refusal_t  *refusal;
+
+    refusal = &ngx_http_auth_api_token_refusals[ctx->reason];
+
+    ctx->status = refusal->status;
+
+    if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_REQUIRE) {
+        ctx->status = ctx->line->status;
+    }
+
+    ngx_http_auth_api_token_log(r, ctx);
+
+    if ((refusal->error || ctx->status == NGX_HTTP_UNAUTHORIZED)
+        && ngx_http_auth_api_token_challenge(r, ctx) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->status == NGX_HTTP_SERVICE_UNAVAILABLE
+        && ngx_http_auth_api_token_set_retry_after(r, ctx) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ctx->status;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_challenge(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx)
+{
+    char                               *error;
+    size_t                              len;
+    u_char                             *p;
+    ngx_str_t                           scope;
+    ngx_table_elt_t                    *h;
+    ngx_http_auth_api_token_refusal_t  *refusal;
+
+    refusal = &ngx_http_auth_api_token_refusals[ctx->reason];
+
+    error = refusal->error;
+
+    if (error && ctx->reason == NGX_HTTP_AUTH_API_TOKEN_REQUIRE
+        && ctx->status == NGX_HTTP_UNAUTHORIZED)
+    {
+        error = "invalid_token";
+    }
+
+    ngx_str_null(&scope);
+
+    if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_MODULE
+        && ngx_http_auth_api_token_scope(r, ctx, &scope) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    len = sizeof("Bearer realm=\"\"") - 1
+          + ngx_http_auth_api_token_quote(NULL, &ctx->realm);
+
+    if (error) {
+        len += sizeof(", error=\"\"") - 1 + ngx_strlen(error)
+               + sizeof(", error_description=\"\"") - 1 + refusal->detail.len;
+    }
+
+    if (scope.len) {
+        len += sizeof(", scope=\"\"") - 1 + scope.len;
+    }
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* a request that was redirected internally may be refused twice */
+
+    h = ctx->challenge;
+
+    if (h == NULL) {
+        h = ngx_http_auth_api_token_push_header(r, "WWW-Authenticate");
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        ctx->challenge = h;
+
+#if (nginx_version >= 1023000)
+        {
+        ngx_table_elt_t  **last;
+
+        last = &r->headers_out.www_authenticate;
+
+        while (*last) {
+            last = &(*last)->next;
+        }
+
+        *last = h;
+        }
+#else
+        r->headers_out.www_authenticate = h;
+#endif
+    }
+
+    h->hash = 1;
+    h->value.data = p;
+
+    p = ngx_cpymem(p, "Bearer realm=\"", sizeof("Bearer realm=\"") - 1);
+    p += ngx_http_auth_api_token_quote(p, &ctx->realm);
+    *p++ = '"';
+
+    if (error) {
+        p = ngx_sprintf(p, ", error=\"%s\", error_description=\"%V\"",
+                        error, &refusal->detail);
+    }
+
+    if (scope.len) {
+        p = ngx_sprintf(p, ", scope=\"%V\"", &scope);
+    }
+
+    h->value.len = p - h->value.data;
+
+    return NGX_OK;
+}
+
+
+/* quoted-string, RFC 9110, section 5.6.4 */
+
+static size_t
+ngx_http_auth_api_token_quote(u_char *dst, ngx_str_t *src)
+{
+    u_char  ch;
+    size_t  i, len;
+
+    len = 0;
+
+    for (i = 0; i < src->len; i++) {
+        ch = src->data[i];
+
+        if (ch < 0x20 || ch == 0x7f) {
+            continue;
+        }
+
+        if (ch == '"' || ch == '\\') {
+            if (dst) {
+                *dst++ = '\\';
+            }
+
+            len++;
+        }
+
+        if (dst) {
+            *dst++ = ch;
+        }
+
+        len++;
+    }
+
+    return len;
+}
+
+
+/* the modules of the line that was not met; scope-token, RFC 6749, A.4 */
+
+static ngx_int_t
+ngx_http_auth_api_token_scope(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx, ngx_str_t *scope)
+{
+    size_t                     i, len;
+    u_char                     ch, *p;
+    ngx_str_t                 *value;
+    ngx_uint_t                 n;
+    ngx_array_t               *values;
+    ngx_http_complex_value_t  *cv;
+
+    values = &ctx->line->values;
+    cv = values->elts;
+
+    value = ngx_palloc(r->pool, values->nelts * sizeof(ngx_str_t));
+    if (value == NULL) {
+        return NGX_ERROR;
+    }
+
+    len = 0;
+
+    for (n = 0; n < values->nelts; n++) {
+        if (ngx_http_complex_value(r, &cv[n], &value[n]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        for (i = 0; i < value[n].len; i++) {
+            ch = value[n].data[i];
+
+            if (ch <= 0x20 || ch == '"' || ch == '\\' || ch >= 0x7f) {
+                value[n].len = 0;
+            }
+        }
+
+        len += value[n].len + 1;
+    }
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    scope->data = p;
+
+    for (n = 0; n < values->nelts; n++) {
+        if (value[n].len == 0) {
+            continue;
+        }
+
+        if (p > scope->data) {
+            *p++ = ' ';
+        }
+
+        p = ngx_cpymem(p, value[n].data, value[n].len);
+    }
+
+    scope->len = p - scope->data;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_set_retry_after(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx)
+{
+    u_char           *p;
+    time_t            t;
+    ngx_table_elt_t  *h;
+
+    p = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    h = ctx->retry_after;
+
+    if (h == NULL) {
+        h = ngx_http_auth_api_token_push_header(r, "Retry-After");
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        ctx->retry_after = h;
+    }
+
+    t = ctx->verdict.retry_after ? ctx->verdict.retry_after
+                                 : NGX_HTTP_AUTH_API_TOKEN_RETRY_AFTER;
+    h->hash = 1;
+    h->value.data = p;
+    h->value.len = ngx_sprintf(p, "%T", t) - p;
+
+    return NGX_OK;
+}
+
+
+static ngx_table_elt_t *
+ngx_http_auth_api_token_push_header(ngx_http_request_t *r, char *name)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+
+    return h;
+}
+
+
+static void
+ngx_http_auth_api_token_log(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx)
+{
+    char                                *mend;
+    u_char                               cause[NGX_MAX_ERROR_STR / 8], *p;
+    ngx_str_t                            none, *id, *account;
+    ngx_uint_t                           level;
+    ngx_http_core_loc_conf_t            *clcf;
+    ngx_http_auth_api_token_refusal_t   *refusal;
+
+    static time_t                        last;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    refusal = &ngx_http_auth_api_token_refusals[ctx->reason];
+
+    level = refusal->level;
+
+    /* an outage is reported, but does not flood the log */
+
+    if (level == NGX_LOG_ERR) {
+
+        if (last == ngx_time()) {
+            level = NGX_LOG_INFO;
+        }
+
+        last = ngx_time();
+    }
+
+    ngx_str_set(&none, "-");
+
+    id = ctx->id.len ? &ctx->id : &none;
+    account = &none;
+
+    p = cause;
+
+    if (ctx->used) {
+
+        if (ctx->verdict.facts.account_id.len) {
+            account = &ctx->verdict.facts.account_id;
+        }
+
+        if (ctx->verdict.cause) {
+            p = ngx_slprintf(p, cause + sizeof(cause), ", cause: %s",
+                             ctx->verdict.cause);
+        }
+
+        if (ctx->verdict.cause && ctx->verdict.status) {
+            p = ngx_slprintf(p, cause + sizeof(cause), " (status %ui)",
+                             ctx->verdict.status);
+        }
+    }
+
+    mend = "";
+
+    if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_UNREADABLE) {
+        mend = ", the token may not read itself: give it the Access Management "
+               "module, or ask with \"credential=service\"";
+    }
+
+    ngx_log_error(level, r->connection->log, 0,
+                  "API token refused: %V, id: \"%V\", account: \"%V\", "
+                  "location: \"%V\"%*s%s",
+                  &refusal->name, id, account, &clcf->name,
+                  (size_t) (p - cause), cause, mend);
+}
+
+
+ngx_int_t
+ngx_http_auth_api_token_set_problem(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx)
+{
+    size_t                               i, len, n;
+    u_char                              *p, ch;
+    ngx_buf_t                           *b;
+    ngx_str_t                            trace_id, path, *detail;
+    ngx_chain_t                         *cl;
+    ngx_http_auth_api_token_problem_t   *problem;
+    ngx_http_auth_api_token_loc_conf_t  *alcf;
+
+    ctx->problem = NULL;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+
+    if (r != r->main
+        || !alcf->problem
+        || ctx->reason == NGX_HTTP_AUTH_API_TOKEN_PASS
+        || ctx->status == 0
+        || ctx->status != r->err_status)
+    {
+        return NGX_OK;
+    }
+
+    for (problem = ngx_http_auth_api_token_problems;
+         problem->status != ctx->status;
+         problem++)
+    {
+        if (problem->status == 0) {
+            return NGX_OK;
+        }
+    }
+
+    if (ngx_http_auth_api_token_trace_id(r, &trace_id) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* the arguments may hold what does not belong in a body */
+
+    path = r->unparsed_uri;
+
+    for (n = 0; n < path.len && path.data[n] != '?'; n++) { /* void */ }
+
+    path.len = n;
+
+    detail = &ngx_http_auth_api_token_refusals[ctx->reason].detail;
+
+    len = sizeof("{\"type\":\"\",\"title\":\"\",\"status\":,\"detail\":\"\","
+                 "\"instance\":\"\",\"traceId\":\"\"}") - 1
+          + ngx_strlen(problem->type) + ngx_strlen(problem->title)
+          + NGX_INT_T_LEN + detail->len + 3 * path.len + trace_id.len;
+
+    b = ngx_create_temp_buf(r->pool, len);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_sprintf(b->last, "{\"type\":\"%s\",\"title\":\"%s\","
+                    "\"status\":%ui,\"detail\":\"%V\",\"instance\":\"",
+                    problem->type, problem->title, ctx->status, detail);
+
+    for (i = 0; i < path.len; i++) {
+        ch = path.data[i];
+
+        if (ch <= 0x20 || ch >= 0x7f || ch == '"' || ch == '\\') {
+            p = ngx_sprintf(p, "%%%02Xi", (ngx_uint_t) ch);
+
+        } else {
+            *p++ = ch;
+        }
+    }
+
+    b->last = ngx_sprintf(p, "\",\"traceId\":\"%V\"}", &trace_id);
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    cl = ngx_alloc_chain_link(r->pool);
+    if (cl == NULL) {
+        return NGX_ERROR;
+    }
+
+    cl->buf = b;
+    cl->next = NULL;
+
+    ctx->problem = cl;
+
+    ngx_str_set(&r->headers_out.content_type, "application/problem+json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+    r->headers_out.charset.len = 0;
+
+    ngx_http_clear_content_length(r);
+    r->headers_out.content_length_n = b->last - b->pos;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_trace_id(ngx_http_request_t *r, ngx_str_t *id)
+{
+    ngx_table_elt_t                      *h;
+    ngx_http_variable_value_t            *vv;
+    ngx_http_auth_api_token_main_conf_t  *amcf;
+
+    static ngx_str_t  name = ngx_string("traceparent");
+
+    h = ngx_http_auth_api_token_find_header(&r->headers_in.headers, &name);
+
+    if (h && ngx_http_auth_api_token_traceparent(&h->value) == NGX_OK) {
+        *id = h->value;
+        return NGX_OK;
+    }
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_auth_api_token_module);
+
+    vv = ngx_http_get_indexed_variable(r, amcf->request_id);
+    if (vv == NULL) {
+        return NGX_ERROR;
+    }
+
+    id->data = vv->data;
+    id->len = vv->not_found ? 0 : vv->len;
+
+    return NGX_OK;
+}
+
+
+/* version "00" of W3C Trace Context, section 3.2.2 */
+
+static ngx_int_t
+ngx_http_auth_api_token_traceparent(ngx_str_t *value)
+{
+    size_t         i;
+    u_char         ch;
+    static u_char  form[] =
+                     "00-tttttttttttttttttttttttttttttttt-pppppppppppppppp-ff";
+    ngx_uint_t     trace, parent;
+
+    if (value->len != sizeof(form) - 1) {
+        return NGX_DECLINED;
+    }
+
+    trace = 0;
+    parent = 0;
+
+    for (i = 0; i < value->len; i++) {
+        ch = value->data[i];
+
+        if (form[i] == '0' || form[i] == '-') {
+            if (ch != form[i]) {
+                return NGX_DECLINED;
+            }
+
+            continue;
+        }
+
+        if ((ch < '0' || ch > '9') && (ch < 'a' || ch > 'f')) {
+            return NGX_DECLINED;
+        }
+
+        if (ch != '0') {
+            trace |= (form[i] == 't');
+            parent |= (form[i] == 'p');
+        }
+    }
+
+    return (trace && parent) ? NGX_OK : NGX_DECLINED;
+}
+
+
+ngx_str_t *
+ngx_http_auth_api_token_reason_name(ngx_http_auth_api_token_reason_e reason)
+{
+    return &ngx_http_auth_api_token_refusals[reason].name;
+}

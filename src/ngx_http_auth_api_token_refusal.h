@@ -1,0 +1,48 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#ifndef _NGX_HTTP_AUTH_API_TOKEN_REFUSAL_H_INCLUDED_
+#define _NGX_HTTP_AUTH_API_TOKEN_REFUSAL_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_auth_api_token_module.h"
+
+
+/*
+ * Refuses the request for ctx->reason: logs it, adds a challenge (RFC 6750,
+ * section 3) and Retry-After, where the reason asks for them.
+ *
+ * Returns the status of the response.
+ */
+
+ngx_int_t ngx_http_auth_api_token_refuse(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx);
+
+
+/*
+ * Called before a header is sent.  If that is the header of nginx's own page
+ * for a refusal, it becomes the header of a problem (RFC 9457), whose body is
+ * left in ctx->problem.
+ *
+ * Returns NGX_OK, or NGX_ERROR if there is no memory.
+ */
+
+ngx_int_t ngx_http_auth_api_token_set_problem(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx);
+
+
+/*
+ * The name of a reason, as in $auth_api_token_result; static.
+ */
+
+ngx_str_t *ngx_http_auth_api_token_reason_name(
+    ngx_http_auth_api_token_reason_e reason);
+
+
+#endif /* _NGX_HTTP_AUTH_API_TOKEN_REFUSAL_H_INCLUDED_ */

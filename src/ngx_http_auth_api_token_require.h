@@ -1,0 +1,51 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#ifndef _NGX_HTTP_AUTH_API_TOKEN_REQUIRE_H_INCLUDED_
+#define _NGX_HTTP_AUTH_API_TOKEN_REQUIRE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_http_auth_api_token_verdict.h"
+
+
+/*
+ * Whether a value may be required, as it stands in the configuration: an
+ * account id ("ACC-" and groups of four digits), an account type (Client,
+ * Vendor, Operations), a module id ("MOD-" and groups of four digits) or a
+ * module code (lower-case letters, digits and "-").
+ *
+ * All return NGX_OK or NGX_DECLINED.
+ */
+
+typedef ngx_int_t (*ngx_http_auth_api_token_valid_pt)(ngx_str_t *value);
+
+ngx_int_t ngx_http_auth_api_token_valid_account(ngx_str_t *value);
+ngx_int_t ngx_http_auth_api_token_valid_account_type(ngx_str_t *value);
+ngx_int_t ngx_http_auth_api_token_valid_module(ngx_str_t *value);
+
+
+/*
+ * Whether the facts meet a requirement.  An empty value is met by nothing, and
+ * a fact that the API left out meets nothing.  A value "MOD-..." is the id of a
+ * module, any other one its code.
+ *
+ * All return NGX_OK or NGX_DECLINED.
+ */
+
+typedef ngx_int_t (*ngx_http_auth_api_token_meets_pt)(
+    ngx_http_auth_api_token_facts_t *facts, ngx_str_t *value);
+
+ngx_int_t ngx_http_auth_api_token_meets_account(
+    ngx_http_auth_api_token_facts_t *facts, ngx_str_t *value);
+ngx_int_t ngx_http_auth_api_token_meets_account_type(
+    ngx_http_auth_api_token_facts_t *facts, ngx_str_t *value);
+ngx_int_t ngx_http_auth_api_token_meets_module(
+    ngx_http_auth_api_token_facts_t *facts, ngx_str_t *value);
+
+
+#endif /* _NGX_HTTP_AUTH_API_TOKEN_REQUIRE_H_INCLUDED_ */

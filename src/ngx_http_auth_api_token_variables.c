@@ -1,0 +1,289 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_auth_api_token_module.h"
+#include "ngx_http_auth_api_token_bearer.h"
+#include "ngx_http_auth_api_token_refusal.h"
+
+
+static ngx_int_t ngx_http_auth_api_token_claimed_id_variable(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_auth_api_token_fact_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_auth_api_token_result_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_auth_api_token_cache_status_variable(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_auth_api_token_age_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_auth_api_token_fingerprint_variable(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
+static void ngx_http_auth_api_token_set_variable(ngx_http_variable_value_t *v,
+    ngx_str_t *value);
+
+
+static ngx_http_variable_t  ngx_http_auth_api_token_vars[] = {
+
+    { ngx_string("auth_api_token_claimed_id"), NULL,
+      ngx_http_auth_api_token_claimed_id_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_id"), NULL,
+      ngx_http_auth_api_token_fact_variable,
+      offsetof(ngx_http_auth_api_token_facts_t, id),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_name"), NULL,
+      ngx_http_auth_api_token_fact_variable,
+      offsetof(ngx_http_auth_api_token_facts_t, name),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_account_id"), NULL,
+      ngx_http_auth_api_token_fact_variable,
+      offsetof(ngx_http_auth_api_token_facts_t, account_id),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_account_name"), NULL,
+      ngx_http_auth_api_token_fact_variable,
+      offsetof(ngx_http_auth_api_token_facts_t, account_name),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_account_type"), NULL,
+      ngx_http_auth_api_token_fact_variable,
+      offsetof(ngx_http_auth_api_token_facts_t, account_type),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_modules"), NULL,
+      ngx_http_auth_api_token_fact_variable,
+      offsetof(ngx_http_auth_api_token_facts_t, modules),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_result"), NULL,
+      ngx_http_auth_api_token_result_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_cache_status"), NULL,
+      ngx_http_auth_api_token_cache_status_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_age"), NULL,
+      ngx_http_auth_api_token_age_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_fingerprint"), NULL,
+      ngx_http_auth_api_token_fingerprint_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+      ngx_http_null_variable
+};
+
+
+static ngx_int_t
+ngx_http_auth_api_token_claimed_id_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t                       token, id;
+    ngx_http_auth_api_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_api_token_get_ctx(r);
+
+    if (ctx) {
+        ngx_http_auth_api_token_set_variable(v, &ctx->id);
+        return NGX_OK;
+    }
+
+    /* before the access phase, or where nothing is checked */
+
+    r = r->main;
+
+    if (r->headers_in.authorization
+        && ngx_http_auth_api_token_parse_header(
+                             &r->headers_in.authorization->value, &token)
+           == NGX_OK
+        && ngx_http_auth_api_token_parse_id(&token, &id) == NGX_OK)
+    {
+        ngx_http_auth_api_token_set_variable(v, &id);
+        return NGX_OK;
+    }
+
+    ngx_http_auth_api_token_set_variable(v, NULL);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_fact_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t                      *value;
+    ngx_http_auth_api_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_api_token_get_ctx(r);
+
+    value = NULL;
+
+    if (ctx && ctx->facts) {
+        value = (ngx_str_t *) ((char *) ctx->facts + data);
+    }
+
+    ngx_http_auth_api_token_set_variable(v, value);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_result_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t                      *value;
+    ngx_http_auth_api_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_api_token_get_ctx(r);
+
+    value = NULL;
+
+    if (ctx) {
+        value = ngx_http_auth_api_token_reason_name(ctx->reason);
+    }
+
+    ngx_http_auth_api_token_set_variable(v, value);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_cache_status_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_auth_api_token_ctx_t  *ctx;
+
+    static ngx_str_t  none = ngx_string("-");
+    static ngx_str_t  bypass = ngx_string("BYPASS");
+
+    ctx = ngx_http_auth_api_token_get_ctx(r);
+
+    ngx_http_auth_api_token_set_variable(v, (ctx && ctx->used) ? &bypass
+                                                               : &none);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_age_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char                         *p;
+    ngx_str_t                       value;
+    ngx_http_auth_api_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_api_token_get_ctx(r);
+
+    if (ctx == NULL || !ctx->used) {
+        ngx_http_auth_api_token_set_variable(v, NULL);
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.data = p;
+    value.len = ngx_sprintf(p, "%M", (ngx_current_msec - ctx->answered) / 1000)
+                - p;
+
+    ngx_http_auth_api_token_set_variable(v, &value);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_fingerprint_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char                                key[
+                                           NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+    ngx_str_t                             value;
+    ngx_http_auth_api_token_ctx_t        *ctx;
+    ngx_http_auth_api_token_main_conf_t  *amcf;
+
+    ctx = ngx_http_auth_api_token_get_ctx(r);
+
+    if (ctx == NULL || ctx->token.len == 0) {
+        ngx_http_auth_api_token_set_variable(v, NULL);
+        return NGX_OK;
+    }
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_auth_api_token_module);
+
+    if (ngx_http_auth_api_token_digest(amcf->secret, &ctx->scope, &ctx->token,
+                                       key)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    value.data = ngx_pnalloc(r->pool, 16);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len = ngx_hex_dump(value.data, key, 8) - value.data;
+
+    ngx_http_auth_api_token_set_variable(v, &value);
+
+    return NGX_OK;
+}
+
+
+/* an empty value counts as not found, which logs show as "-" */
+
+static void
+ngx_http_auth_api_token_set_variable(ngx_http_variable_value_t *v,
+    ngx_str_t *value)
+{
+    /* never cached: it may change until the request has ended */
+
+    v->no_cacheable = 1;
+
+    if (value == NULL || value->len == 0) {
+        v->valid = 0;
+        v->not_found = 1;
+        return;
+    }
+
+    v->valid = 1;
+    v->not_found = 0;
+    v->len = value->len;
+    v->data = value->data;
+}
+
+
+ngx_int_t
+ngx_http_auth_api_token_add_variables(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_auth_api_token_vars; v->name.len; v++) {
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}

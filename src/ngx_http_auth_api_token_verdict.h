@@ -1,0 +1,84 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#ifndef _NGX_HTTP_AUTH_API_TOKEN_VERDICT_H_INCLUDED_
+#define _NGX_HTTP_AUTH_API_TOKEN_VERDICT_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/*
+ * Why a request passes or is refused.  The order is that of the table of
+ * refusals in ngx_http_auth_api_token_refusal.c.
+ */
+
+typedef enum {
+    NGX_HTTP_AUTH_API_TOKEN_UNDECIDED = 0,
+    NGX_HTTP_AUTH_API_TOKEN_PASS,
+    NGX_HTTP_AUTH_API_TOKEN_NO_TOKEN,
+    NGX_HTTP_AUTH_API_TOKEN_MALFORMED,
+    NGX_HTTP_AUTH_API_TOKEN_UNSUPPORTED,
+    NGX_HTTP_AUTH_API_TOKEN_INSECURE,
+    NGX_HTTP_AUTH_API_TOKEN_UNKNOWN,
+    NGX_HTTP_AUTH_API_TOKEN_DISABLED,
+    NGX_HTTP_AUTH_API_TOKEN_DELETED,
+    NGX_HTTP_AUTH_API_TOKEN_INACTIVE,
+    NGX_HTTP_AUTH_API_TOKEN_MISMATCH,
+    NGX_HTTP_AUTH_API_TOKEN_ACCOUNT_DISABLED,
+    NGX_HTTP_AUTH_API_TOKEN_UNREADABLE,
+    NGX_HTTP_AUTH_API_TOKEN_ACCOUNT,
+    NGX_HTTP_AUTH_API_TOKEN_ACCOUNT_TYPE,
+    NGX_HTTP_AUTH_API_TOKEN_MODULE,
+    NGX_HTTP_AUTH_API_TOKEN_REQUIRE,
+    NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE,
+    NGX_HTTP_AUTH_API_TOKEN_BUSY
+} ngx_http_auth_api_token_reason_e;
+
+
+/*
+ * What the token API said of a token.  Control bytes, non-ASCII and "%" are
+ * percent-encoded; what the API left out is empty.  The members are strings
+ * only, so that they can be copied as an array.
+ */
+
+typedef struct {
+    ngx_str_t                         id;
+    ngx_str_t                         name;
+    ngx_str_t                         account_id;
+    ngx_str_t                         account_name;
+    ngx_str_t                         account_type;
+    ngx_str_t                         modules;    /* ids, comma-separated */
+    ngx_str_t                         codes;      /* the same, of codes */
+} ngx_http_auth_api_token_facts_t;
+
+
+/*
+ * The outcome of a lookup: "reason" is pass (the token is active), one of
+ * unknown to unreadable, unavailable or busy.
+ */
+
+typedef struct {
+    ngx_http_auth_api_token_reason_e  reason;
+    ngx_http_auth_api_token_facts_t   facts;
+    ngx_uint_t                        status;     /* of the API, or 0 */
+    time_t                            retry_after; /* seconds, or 0 */
+    const char                       *cause;      /* static, or NULL */
+} ngx_http_auth_api_token_verdict_t;
+
+
+/*
+ * Copies a verdict; the strings of its facts are allocated from the pool.
+ * Returns NGX_OK, or NGX_ERROR if there is no memory.
+ */
+
+ngx_int_t ngx_http_auth_api_token_copy_verdict(ngx_pool_t *pool,
+    ngx_http_auth_api_token_verdict_t *dst,
+    ngx_http_auth_api_token_verdict_t *src);
+
+
+#endif /* _NGX_HTTP_AUTH_API_TOKEN_VERDICT_H_INCLUDED_ */
