@@ -218,9 +218,13 @@ ngx_http_auth_api_token_init_connection(ngx_http_request_t *r,
     c->read->log = c->log;
     c->write->log = c->log;
 
-    /* there is nothing to read, and whatever is written goes nowhere */
+    /*
+     * there is nothing to read, and whatever is written goes nowhere: the
+     * events have to look as if there was nothing to add or to delete
+     */
 
     c->read->active = 1;
+    c->write->active = (ngx_event_flags & NGX_USE_CLEAR_EVENT) ? 1 : 0;
     c->write->ready = 1;
     c->read->handler = ngx_http_auth_api_token_lookup_event;
     c->write->handler = ngx_http_auth_api_token_lookup_event;

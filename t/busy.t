@@ -1,0 +1,50 @@
+use lib 't/lib';
+use AuthApiToken;
+use Test::Nginx::Socket 'no_plan';
+
+# a worker without a connection to spare says so, and recovers
+
+worker_connections(10);
+
+run_tests();
+
+__DATA__
+
+=== TEST 1: busy
+--- config
+    location /t {
+        auth_api_token "orders";
+        add_header X-Result $auth_api_token_result always;
+        try_files /dev/null =204;
+    }
+--- perl
+my (@idle, $response);
+
+until_true('all connections taken', sub {
+    $response = exchange("GET /t HTTP/1.1\r\nHost: a\r\nConnection: close"
+                         . "\r\nAuthorization: Bearer <TKN-1234-5678>"
+                         . "\r\n\r\n");
+
+    return 1 if $response->{headers}{'x-result'} ne 'pass';
+
+    my $sock = client();
+    print {$sock} "GET /t HTTP/1.1\r\nHo";
+    push @idle, $sock;
+
+    return 0;
+});
+
+is($response->{status}, 503, 'no connection for the lookup');
+is($response->{headers}{'x-result'}, 'busy', 'result');
+is($response->{headers}{'retry-after'}, 1, 'Retry-After');
+
+close $_ for @idle;
+
+until_true('recovered', sub {
+    exchange("GET /t HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+             . "Authorization: Bearer <TKN-1234-5678>\r\n\r\n")->{status}
+    == 204
+});
+--- error_log
+API token refused: busy, id: "TKN-1234-5678", account: "-", location: "/t", cause: no connection is left
+worker_connections are not enough

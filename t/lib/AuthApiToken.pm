@@ -1,0 +1,395 @@
+package AuthApiToken;
+
+# What all tests share: an emulator of the token API for each file, a lookup
+# location in each block, and checks that follow every block.
+#
+# In all sections <TKN-1234-5678> stands for the token of that id, secret
+# included.  Sections of its own, in addition to those of Test::Nginx:
+#
+#     api          commands for the emulator, one a line: "token ID {json}",
+#                  "fault ID {json}"; TKN-1234-5678 is always there
+#     calls        how many lookups the API must have seen after the block
+#     connections  over how many connections they must have come
+#     perl         code that is run in place of "request"
+#     lookup       what the lookup location holds, in place of proxy_pass
+#     bare_config  the block's "config" is all there is in the server
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use File::Find qw(find);
+use File::Temp qw(tempdir);
+use FindBin ();
+use IO::Select ();
+use IO::Socket::INET ();
+use JSON::PP ();
+use Test::More ();
+use Time::HiRes qw(sleep time);
+
+our @EXPORT = qw(api client exchange figures read_response token until_true
+                 nginx_log listen_port);
+
+our $Secret = 'MADEUPmadeup0123456789MADEUPmadeup'
+              . '0123456789MADEUPmadeup01234567';
+
+my ($emulator, $port, $tls_port);
+
+BEGIN {
+    $ENV{TEST_NGINX_PORT} ||= 1984;
+    $ENV{TEST_NGINX_CLIENT_PORT} = $ENV{TEST_NGINX_PORT};
+    $ENV{TEST_NGINX_SERVER_PORT} = "127.0.0.1:$ENV{TEST_NGINX_PORT}";
+    $ENV{TEST_NGINX_LOG_LEVEL} ||= 'info';
+    $ENV{TEST_NGINX_STREAM_PORT} ||= $ENV{TEST_NGINX_PORT} + 9;
+
+    for my $i (1 .. 4) {
+        $ENV{"TEST_NGINX_PORT_$i"} = $ENV{TEST_NGINX_PORT} + $i;
+    }
+
+    for my $dir (split /:/, $ENV{PATH} . ':/usr/sbin:/usr/local/sbin') {
+        $ENV{TEST_NGINX_BINARY} ||= "$dir/nginx" if -x "$dir/nginx";
+    }
+}
+
+use Test::Nginx::Socket ();
+
+my $json = JSON::PP->new->utf8->canonical;
+my $cert = tempdir(CLEANUP => 1);
+
+make_cert();
+start();
+
+$ENV{TEST_NGINX_API_PORT} = $port;
+$ENV{TEST_NGINX_API_TLS_PORT} = $tls_port;
+$ENV{TEST_NGINX_CERT} = $cert;
+
+Test::Nginx::Util::add_block_preprocessor(\&prepare);
+
+$Test::Nginx::Util::RunTestHelper = \&run_block;
+
+
+sub make_cert {
+    system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
+           . " -nodes -days 2 -subj /CN=localhost"
+           . " -addext subjectAltName=DNS:localhost,DNS:api.example.com"
+           . " -keyout $cert/api.key -out $cert/api.crt 2>/dev/null") == 0
+        or die "no certificate";
+}
+
+
+sub start {
+    my $pid = open my $out, '-|', $^X,
+                   "$FindBin::Bin/emulator/token-api.pl",
+                   '--listen', '127.0.0.1:0', '--tls', '127.0.0.1:0',
+                   '--cert', "$cert/api.crt", '--key', "$cert/api.key"
+        or die "no emulator: $!";
+
+    my $line = <$out> || '';
+
+    ($port, $tls_port) = $line =~ /:(\d+) tls \S+:(\d+)/
+        or die "no emulator: $line";
+
+    $emulator = { pid => $pid, out => $out, owner => $$ };
+}
+
+
+END {
+    if ($emulator && $emulator->{owner} == $$) {
+        my $status = $?;
+
+        kill TERM => $emulator->{pid};
+        close $emulator->{out};
+
+        $? = $status;
+    }
+}
+
+
+sub token {
+    my ($id) = @_;
+
+    return "idt:$id:$Secret";
+}
+
+
+# the emulator's control: method, path below /control/, data
+
+sub api {
+    my ($method, $path, $data) = @_;
+
+    my $body = defined $data ? (ref $data ? $json->encode($data) : $data) : '';
+
+    my $response = exchange("$method /control/$path HTTP/1.1\r\n"
+                            . "Host: emulator\r\nContent-Length: "
+                            . length($body) . "\r\n\r\n$body", $port);
+
+    $response->{status} == 200
+        or die "emulator: $method $path: $response->{status}";
+
+    return $json->decode($response->{body});
+}
+
+
+sub figures {
+    return api('GET', 'figures');
+}
+
+
+sub listen_port {
+    return $ENV{TEST_NGINX_CLIENT_PORT};
+}
+
+
+sub client {
+    my ($to) = @_;
+
+    return IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                 PeerPort => $to || listen_port(),
+                                 Timeout => 10)
+        || die "connect: $!";
+}
+
+
+# sends a request over a connection of its own and reads the response
+
+sub exchange {
+    my ($request, $to) = @_;
+
+    my $sock = client($to);
+
+    print {$sock} $request;
+
+    return read_response($sock, $request =~ /\AHEAD /);
+}
+
+
+sub read_response {
+    my ($sock, $head) = @_;
+
+    my $limit = time + 30;
+    my $in = ${*$sock}{rest} || '';
+    my $response;
+
+    for (;;) {
+        if (!$response
+            && $in =~ s/\AHTTP\/1\.1 (\d+)[^\r]*\r\n(.*?)\r\n\r\n//s)
+        {
+            $response = { status => $1, head => $2 };
+            $response->{headers} = {
+                map { my ($n, $v) = split /: ?/, $_, 2; (lc $n, $v) }
+                split /\r\n/, $2
+            };
+        }
+
+        if ($response) {
+            my $length = $response->{headers}{'content-length'};
+
+            $length = 0 if $head || $response->{status} =~ /\A(?:204|304)\z/;
+
+            if ($response->{status} == 100) {
+                undef $response;
+                next;
+            }
+
+            if (defined $length && length $in >= $length) {
+                $response->{body} = substr($in, 0, $length, '');
+                ${*$sock}{rest} = $in;
+                return $response;
+            }
+
+            if (($response->{headers}{'transfer-encoding'} || '') eq 'chunked') {
+                my ($body, $rest) = dechunk($in);
+
+                if (defined $body) {
+                    $response->{body} = $body;
+                    ${*$sock}{rest} = $rest;
+                    return $response;
+                }
+            }
+        }
+
+        my $left = $limit - time;
+
+        if ($left <= 0 || !IO::Select->new($sock)->can_read($left)
+            || !sysread($sock, $in, 65536, length $in))
+        {
+            $response ||= { status => 0, head => '', headers => {} };
+            $response->{body} = $in;
+            return $response;
+        }
+    }
+}
+
+
+sub dechunk {
+    my ($in) = @_;
+
+    my $body = '';
+
+    while ($in =~ s/\A([0-9a-f]+)\r\n//) {
+        my $size = hex $1;
+
+        return if length $in < $size + 2;
+
+        $body .= substr($in, 0, $size, '');
+        substr($in, 0, 2, '');
+
+        return ($body, $in) if $size == 0;
+    }
+
+    return;
+}
+
+
+# waits for a condition, not for a time
+
+sub until_true {
+    my ($what, $code) = @_;
+
+    for (1 .. 1000) {
+        return 1 if $code->();
+        sleep 0.02;
+    }
+
+    Test::More::fail("$what: not within 20 seconds");
+
+    return 0;
+}
+
+
+sub nginx_log {
+    my $root = Test::Nginx::Util::server_root();
+
+    open my $in, '<', "$root/logs/error.log" or return '';
+    local $/;
+
+    return scalar <$in>;
+}
+
+
+sub prepare {
+    my ($block) = @_;
+
+    for my $name (qw(config http_config more_headers request raw_request
+                     pipelined_requests perl))
+    {
+        next unless defined $block->$name;
+        $block->set_value($name, expand($block->$name));
+    }
+
+    my $http = defined $block->http_config ? $block->http_config : '';
+    my $config = defined $block->config ? $block->config : '';
+
+    $block->set_value('http_config', <<"END" . $http);
+    upstream token_api {
+        server    127.0.0.1:$port;
+        keepalive 4;
+    }
+END
+
+    if (!defined $block->bare_config) {
+        my $lookup = defined $block->lookup ? $block->lookup : <<'END';
+        proxy_pass http://token_api/public/v1/accounts/api-tokens/$auth_api_token_claimed_id;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+END
+
+        $config = "    auth_api_token_https off;\n" . $config
+            unless $config =~ /^    auth_api_token_https /m;
+
+        $config = "    auth_api_token_request /_token_api;\n" . $config
+            unless $config =~ /^    auth_api_token_request /m;
+
+        $block->set_value('config', <<"END" . $config);
+    location = /_token_api {
+        internal;
+$lookup
+    }
+END
+    }
+
+    api('POST', 'reset');
+    api('PUT', 'tokens/TKN-1234-5678');
+
+    my $commands = defined $block->api ? $block->api : '';
+
+    for my $command (split /\n/, $commands) {
+        my ($what, $name, $data) = split ' ', $command, 3;
+        api('PUT', "${what}s/$name", $data);
+    }
+}
+
+
+sub expand {
+    my ($value) = @_;
+
+    return [ map { expand($_) } @$value ] if ref $value eq 'ARRAY';
+    return { map { ($_, expand($value->{$_})) } keys %$value }
+        if ref $value eq 'HASH';
+
+    if (defined $value && !ref $value) {
+        $value =~ s/<([A-Z]{3}(?:-[0-9]{4}){2,4})>/token($1)/ge;
+    }
+
+    return $value;
+}
+
+
+sub run_block {
+    my ($block, $dry_run, $repeated) = @_;
+
+    if (defined $block->perl) {
+        eval "package main; no strict; no warnings;\n# line 1 \"perl\"\n"
+             . $block->perl . "; 1"
+            or Test::More::fail($block->name . " - perl: $@");
+
+        &Test::Nginx::Socket::check_error_log($block, undef, $dry_run,
+                                              $repeated, 0);
+
+    } else {
+        &Test::Nginx::Socket::run_test_helper($block, $dry_run, $repeated);
+    }
+
+    my $name = $block->name;
+    my $figures = figures();
+
+    for my $figure (qw(calls connections)) {
+        my $want = $block->$figure;
+
+        next unless defined $want;
+
+        $want =~ s/\s+//g;
+        Test::More::is($figures->{$figure}, $want, "$name - $figure");
+    }
+
+    no_secret($name);
+}
+
+
+# no file that nginx wrote may hold a secret; at the debug level nginx itself
+# logs every header, so that only the module's own lines can be looked at
+
+sub no_secret {
+    my ($name) = @_;
+
+    my $root = Test::Nginx::Util::server_root();
+    my @found;
+
+    find(sub {
+        return if !-f $_ || $File::Find::dir =~ m{/(?:conf|html)\z};
+
+        open my $in, '<', $_ or return;
+
+        while (my $line = <$in>) {
+            next unless $line =~ /MADEUP/;
+            next if $ENV{TEST_NGINX_LOG_LEVEL} =~ /debug/ && $_ eq 'error.log'
+                    && $line !~ /auth api token|API token/;
+            push @found, "$File::Find::name: $line";
+        }
+    }, $root);
+
+    Test::More::is(join('', @found), '', "$name - no secret in any file");
+}
+
+
+1;
