@@ -106,7 +106,7 @@ print {$sock} "POST /t HTTP/1.1\r\nHost: a\r\n$::Auth\r\n"
 until_true('asked', sub { figures()->{calls} == 1 });
 
 print {$sock} 'x' x 100000;
-sleep 0.3;
+until_true('answered', sub { figures()->{answers} == 1 });
 print {$sock} 'x' x 100000;
 
 my $response = read_response($sock);

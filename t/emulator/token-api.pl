@@ -24,8 +24,8 @@
 #     DELETE /control/tokens/{id}     forgets a token
 #     PUT    /control/faults/{id}     a fault for lookups of this id, or "any"
 #     DELETE /control/faults/{id}
-#     GET    /control/figures         calls in all and by id, connections
-#                                     they came over, and the requests
+#     GET    /control/figures         calls in all and by id, answers sent,
+#                                     connections, and the requests
 #
 # Members of a fault: "delay" (ms), "status", "headers" (object), "body" (a
 # string sent as it is), "merge" (members put into the token's body), "pad"
@@ -253,6 +253,8 @@ sub advance {
 
         return if $c->{closed};
 
+        $figures{answers}++ if $item->{last};
+
         parse($c) unless @{$c->{queue}};
     }
 }
@@ -375,6 +377,8 @@ sub answer {
         push @{$c->{queue}}, { at => $at, data => $head . $wire };
     }
 
+    $c->{queue}[-1]{last} = $more{lookup};
+
     if ($end) {
 
         # what was sent before a reset must have a chance to arrive
@@ -438,7 +442,7 @@ sub lookup {
         $fault = undef;
     }
 
-    my %more = (fault => $fault);
+    my %more = (fault => $fault, lookup => 1);
 
     if ($fault && (defined $fault->{body} || defined $fault->{status})) {
         my $status = $fault->{status} || 200;
@@ -582,7 +586,8 @@ sub control {
 sub reset_all {
     %tokens = ();
     %faults = ();
-    %figures = (calls => 0, connections => 0, tokens => {}, requests => []);
+    %figures = (calls => 0, answers => 0, connections => 0, tokens => {},
+                requests => []);
 }
 
 

@@ -1,0 +1,152 @@
+use lib 't/lib';
+use AuthApiToken;
+use Test::Nginx::Socket 'no_plan';
+
+# clients that leave, lookups that go on, workers that are told to go
+
+our $Config = <<'END';
+    location /t {
+        auth_api_token "r";
+        add_header X-Result $auth_api_token_result always;
+        try_files /dev/null =204;
+    }
+END
+
+our $Ask = "GET /t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
+           . token('TKN-1234-5678') . "\r\n\r\n";
+
+
+sub left {
+    my $n = () = nginx_log() =~ /client prematurely closed connection/g;
+
+    return $n;
+}
+
+
+no_long_string();
+run_tests();
+
+__DATA__
+
+=== TEST 1: a client that is gone before the answer
+--- config eval: $::Config
+--- api
+fault any {"delay":400}
+--- perl
+my $sock = client();
+
+print {$sock} $::Ask;
+until_true('asked', sub { figures()->{calls} == 1 });
+close $sock;
+
+until_true('noticed', sub { left() == 1 });
+is(exchange($::Ask)->{status}, 204, 'the next one passes');
+--- calls: 2
+--- connections: 2
+
+
+
+=== TEST 2: a client that resets its connection
+--- config eval: $::Config
+--- api
+fault any {"delay":400}
+--- perl
+my $sock = client();
+
+print {$sock} $::Ask;
+until_true('asked', sub { figures()->{calls} == 1 });
+
+setsockopt($sock, Socket::SOL_SOCKET(), Socket::SO_LINGER(), pack 'ii', 1, 0);
+close $sock;
+
+until_true('noticed', sub { left() == 1 });
+is(exchange($::Ask)->{status}, 204, 'the next one passes');
+--- calls: 2
+
+
+
+=== TEST 3: the lookup goes on, and its connection is kept
+--- config eval: $::Config
+--- api
+fault any {"delay":300}
+--- perl
+my $sock = client();
+
+print {$sock} $::Ask;
+until_true('asked', sub { figures()->{calls} == 1 });
+close $sock;
+
+until_true('noticed', sub { left() == 1 });
+
+until_true('answered', sub { figures()->{answers} == 1 });
+
+is(exchange($::Ask)->{status}, 204, 'the next one passes');
+--- calls: 2
+--- connections: 1
+
+
+
+=== TEST 4: many that leave, in the order they came and in the other
+--- config eval: $::Config
+--- api
+fault any {"delay":300}
+--- perl
+for my $order (0, 1) {
+    my @socks = map { my $s = client(); print {$s} $::Ask; $s } 1 .. 10;
+
+    until_true('asked', sub { figures()->{calls} == 10 * ($order + 1) });
+
+    @socks = reverse @socks if $order;
+
+    close $_ for @socks[0 .. 7];
+
+    is(read_response($_)->{status}, 204, 'those who stay pass')
+        for @socks[8, 9];
+}
+--- calls: 20
+
+
+
+=== TEST 5: a client that leaves at any moment
+--- config eval: $::Config
+--- perl
+for my $i (1 .. 60) {
+    my $sock = client();
+
+    print {$sock} $::Ask;
+    Time::HiRes::sleep($i / 20000);
+    close $sock;
+}
+
+is(exchange($::Ask)->{status}, 204, 'the next one passes');
+
+
+
+=== TEST 6: a pipelined request that waits behind one whose client leaves
+--- config eval: $::Config
+--- api
+fault any {"delay":200}
+--- perl
+my $sock = client();
+
+print {$sock} $::Ask, $::Ask, $::Ask;
+until_true('asked', sub { figures()->{calls} >= 1 });
+close $sock;
+
+is(exchange($::Ask)->{status}, 204, 'the next one passes');
+
+
+
+=== TEST 7: the API is slower than the time limit, and the client leaves
+--- config eval: "    auth_api_token_request /_token_api timeout=200ms;\n" . $::Config
+--- api
+fault any {"delay":2000}
+--- perl
+my @socks = map { my $s = client(); print {$s} $::Ask; $s } 1 .. 4;
+
+until_true('asked', sub { figures()->{calls} == 4 });
+close $_ for @socks[0, 1];
+
+is(read_response($_)->{status}, 503, 'those who stay are told')
+    for @socks[2, 3];
+--- calls: 4

@@ -1,0 +1,78 @@
+use lib 't/lib';
+use AuthApiToken;
+use Test::Nginx::Socket 'no_plan';
+
+# workers that are told to go, or killed, while the API is asked
+
+master_on();
+
+our $Config = <<'END';
+    location /t {
+        auth_api_token "r";
+        add_header X-Result $auth_api_token_result always;
+        try_files /dev/null =204;
+    }
+END
+
+our $Ask = "GET /t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
+           . token('TKN-1234-5678') . "\r\n\r\n";
+
+
+sub master {
+    my $root = Test::Nginx::Util::server_root();
+
+    open my $in, '<', "$root/logs/nginx.pid" or die "nginx.pid: $!";
+    my ($pid) = <$in> =~ /(\d+)/;
+
+    return $pid;
+}
+
+
+no_long_string();
+run_tests();
+
+__DATA__
+
+=== TEST 1: a worker that quits answers who waits
+--- config eval: $::Config
+--- api
+fault any {"delay":500}
+--- perl
+my @socks = map { my $s = client(); print {$s} $::Ask; $s } 1 .. 5;
+
+until_true('asked', sub { figures()->{calls} == 5 });
+
+kill HUP => master();
+
+until_true('a new worker', sub {
+    nginx_log() =~ /gracefully shutting down/
+});
+
+is(read_response($_)->{status}, 204, 'passes') for @socks;
+is(exchange($::Ask)->{status}, 204, 'the new worker asks too');
+
+until_true('the old worker is gone', sub {
+    nginx_log() =~ /worker process \d+ exited with code 0/
+});
+
+unlike(nginx_log(), qr/\[alert\]|open socket .* left/, 'nothing is left');
+--- calls: 6
+
+
+
+=== TEST 2: a worker that is killed takes its clients along, and no other
+--- config eval: $::Config
+--- api
+fault any {"delay":300}
+--- perl
+my $sock = client();
+print {$sock} $::Ask;
+until_true('asked', sub { figures()->{calls} == 1 });
+
+my ($worker) = split ' ', `pgrep -P ${\master()}`;
+
+kill KILL => $worker;
+
+is(read_response($sock)->{status}, 0, 'closed');
+is(exchange($::Ask)->{status}, 204, 'the next worker passes it');
+--- calls: 2
