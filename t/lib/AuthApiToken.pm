@@ -63,6 +63,7 @@ $ENV{TEST_NGINX_API_PORT} = $port;
 $ENV{TEST_NGINX_API_TLS_PORT} = $tls_port;
 $ENV{TEST_NGINX_CERT} = $cert;
 
+Test::Nginx::Util::no_root_location();
 Test::Nginx::Util::add_block_preprocessor(\&prepare);
 
 $Test::Nginx::Util::RunTestHelper = \&run_block;
