@@ -57,6 +57,11 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
         return NGX_AGAIN;
     }
 
+    if (ctx && ctx->parked) {
+        ctx->parked = 0;
+        r->read_event_handler = ngx_http_block_reading;
+    }
+
     if (ngx_http_complex_value(r, &alcf->check->realm, &realm) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -68,11 +73,6 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
     ctx = ngx_http_auth_api_token_make_ctx(r);
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (ctx->parked) {
-        ctx->parked = 0;
-        r->read_event_handler = ngx_http_block_reading;
     }
 
     ctx->realm = realm;

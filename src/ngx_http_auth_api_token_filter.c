@@ -64,7 +64,7 @@ ngx_http_auth_api_token_header_filter(ngx_http_request_t *r)
     lookup = ngx_http_get_module_ctx(r->main,
                                      ngx_http_auth_api_token_filter_module);
     if (lookup) {
-        return ngx_http_auth_api_token_lookup_header(r, lookup);
+        return ngx_http_auth_api_token_response_header(r, &lookup->response);
     }
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_auth_api_token_module);
@@ -87,7 +87,7 @@ ngx_http_auth_api_token_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     lookup = ngx_http_get_module_ctx(r->main,
                                      ngx_http_auth_api_token_filter_module);
     if (lookup) {
-        return ngx_http_auth_api_token_lookup_body(r, lookup, in);
+        return ngx_http_auth_api_token_response_body(r, &lookup->response, in);
     }
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_auth_api_token_module);

@@ -8,39 +8,6 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_lookup.h"
-#include "ngx_http_auth_api_token_answer.h"
-
-
-#define NGX_HTTP_AUTH_API_TOKEN_MAX_BODY         65536
-#define NGX_HTTP_AUTH_API_TOKEN_MAX_RETRY_AFTER  3600
-
-
-struct ngx_http_auth_api_token_lookup_s {
-    ngx_http_request_t       *request;         /* without a client */
-    ngx_queue_t               waiters;         /* ctx of their requests */
-    ngx_event_t               timer;
-
-    ngx_str_t                 authorization;
-    ngx_str_t                 token;
-    ngx_str_t                 id;
-    ngx_uint_t                service;         /* unsigned  service:1; */
-
-    ngx_uint_t                status;
-    off_t                     content_length;
-    time_t                    retry_after;
-    ngx_str_t                 body;
-    size_t                    size;            /* of the body's buffer */
-
-    unsigned                  done:1;
-    unsigned                  timedout:1;
-    unsigned                  encoded:1;       /* Content-Encoding */
-    unsigned                  oversize:1;
-    unsigned                  complete:1;      /* the last buffer was seen */
-
-    ngx_log_t                 log;
-    ngx_http_log_ctx_t        log_ctx;
-    ngx_http_connection_t     http_connection;
-};
 
 
 static ngx_http_auth_api_token_lookup_t *ngx_http_auth_api_token_create_lookup(
@@ -60,11 +27,7 @@ static ngx_int_t ngx_http_auth_api_token_lookup_done(ngx_http_request_t *r,
 static void ngx_http_auth_api_token_lookup_finish(ngx_http_request_t *r);
 static void ngx_http_auth_api_token_end_lookup(
     ngx_http_auth_api_token_lookup_t *lookup);
-static void ngx_http_auth_api_token_lookup_verdict(
-    ngx_http_auth_api_token_lookup_t *lookup,
-    ngx_http_auth_api_token_verdict_t *verdict);
 static void ngx_http_auth_api_token_close_connection(ngx_connection_t *c);
-static time_t ngx_http_auth_api_token_retry_after(ngx_http_request_t *r);
 
 
 ngx_int_t
@@ -140,7 +103,6 @@ ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r,
     ngx_queue_init(&lookup->waiters);
 
     lookup->service = conf->service;
-    lookup->content_length = -1;
 
     lookup->authorization.len = sizeof("Bearer ") - 1 + ctx->token.len;
     lookup->id.len = ctx->id.len;
@@ -444,8 +406,6 @@ ngx_http_auth_api_token_lookup_timeout(ngx_event_t *ev)
 {
     ngx_http_auth_api_token_lookup_t  *lookup = ev->data;
 
-    lookup->timedout = 1;
-
     ngx_http_auth_api_token_end_lookup(lookup);
 }
 
@@ -460,11 +420,11 @@ ngx_http_auth_api_token_lookup_done(ngx_http_request_t *r, void *data,
                    "auth api token lookup done: %i, status %ui",
                    rc, r->headers_out.status);
 
-    if (rc == NGX_OK) {
-        lookup->status = r->headers_out.status;
-
-    } else {
-        lookup->status = (rc > 0) ? rc : 0;
+    if (rc != NGX_OK) {
+        lookup->response.status = (rc > 0) ? rc : 0;
+        lookup->response.local = (r->upstream == NULL
+                                  || r->upstream->headers_in.status_n
+                                     != lookup->response.status);
     }
 
     lookup->done = 1;
@@ -499,7 +459,19 @@ ngx_http_auth_api_token_end_lookup(ngx_http_auth_api_token_lookup_t *lookup)
     ngx_http_auth_api_token_ctx_t      *ctx;
     ngx_http_auth_api_token_verdict_t   verdict;
 
-    ngx_http_auth_api_token_lookup_verdict(lookup, &verdict);
+    ngx_memzero(&verdict, sizeof(ngx_http_auth_api_token_verdict_t));
+
+    if (lookup->done) {
+        ngx_http_auth_api_token_response_verdict(&lookup->response,
+                                         lookup->request->pool, &lookup->id,
+                                         lookup->service ? &lookup->token
+                                                         : NULL,
+                                         &verdict);
+
+    } else {
+        verdict.reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
+        verdict.cause = "timed out";
+    }
 
     while (!ngx_queue_empty(&lookup->waiters)) {
 
@@ -544,81 +516,6 @@ ngx_http_auth_api_token_end_lookup(ngx_http_auth_api_token_lookup_t *lookup)
 }
 
 
-static void
-ngx_http_auth_api_token_lookup_verdict(ngx_http_auth_api_token_lookup_t *lookup,
-    ngx_http_auth_api_token_verdict_t *verdict)
-{
-    ngx_memzero(verdict, sizeof(ngx_http_auth_api_token_verdict_t));
-
-    verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
-    verdict->retry_after = lookup->retry_after;
-
-    if (lookup->timedout) {
-        verdict->cause = "timed out";
-        return;
-    }
-
-    verdict->status = lookup->status;
-
-    switch (lookup->status) {
-
-    case NGX_HTTP_OK:
-        break;
-
-    case NGX_HTTP_UNAUTHORIZED:
-
-        if (lookup->service) {
-            verdict->cause = "the API refuses the service credential";
-            return;
-        }
-
-        verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNKNOWN;
-        return;
-
-    case NGX_HTTP_FORBIDDEN:
-
-        if (lookup->service) {
-            verdict->cause = "the service credential may not read tokens";
-            return;
-        }
-
-        verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNREADABLE;
-        return;
-
-    case NGX_HTTP_NOT_FOUND:
-        verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNKNOWN;
-        return;
-
-    default:
-        verdict->cause = "no answer that says anything of the token";
-        return;
-    }
-
-    if (lookup->encoded) {
-        verdict->cause = "the body has a Content-Encoding";
-        return;
-    }
-
-    if (lookup->oversize) {
-        verdict->cause = "the body is too large";
-        return;
-    }
-
-    if (!lookup->complete
-        || (lookup->content_length != -1
-            && lookup->content_length != (off_t) lookup->body.len))
-    {
-        verdict->cause = "the body was cut short";
-        return;
-    }
-
-    ngx_http_auth_api_token_read_answer(lookup->request->pool, &lookup->body,
-                                        &lookup->id,
-                                        lookup->service ? &lookup->token : NULL,
-                                        verdict);
-}
-
-
 /* the connection has no socket, but takes a place among all of a worker */
 
 static void
@@ -659,129 +556,4 @@ ngx_http_auth_api_token_close_connection(ngx_connection_t *c)
     if (pool) {
         ngx_destroy_pool(pool);
     }
-}
-
-
-ngx_int_t
-ngx_http_auth_api_token_lookup_header(ngx_http_request_t *r,
-    ngx_http_auth_api_token_lookup_t *lookup)
-{
-    ngx_table_elt_t  *h;
-
-    r->header_sent = 1;
-    r->filter_need_in_memory = 1;
-
-    if (r->upstream) {
-
-        /* buffering could write the body, and the token in it, to a file */
-
-        r->upstream->buffering = 0;
-    }
-
-    lookup->status = r->headers_out.status;
-    lookup->content_length = r->headers_out.content_length_n;
-
-    h = r->headers_out.content_encoding;
-
-    if (h && h->hash && h->value.len) {
-        lookup->encoded = 1;
-    }
-
-    if (lookup->status == NGX_HTTP_TOO_MANY_REQUESTS
-        || lookup->status == NGX_HTTP_SERVICE_UNAVAILABLE)
-    {
-        lookup->retry_after = ngx_http_auth_api_token_retry_after(r);
-    }
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_auth_api_token_lookup_body(ngx_http_request_t *r,
-    ngx_http_auth_api_token_lookup_t *lookup, ngx_chain_t *in)
-{
-    size_t       n;
-    ngx_buf_t   *b;
-    ngx_pool_t  *pool;
-
-    pool = r->connection->pool;
-
-    for ( /* void */ ; in; in = in->next) {
-        b = in->buf;
-
-        if (b->last_buf || b->last_in_chain) {
-            lookup->complete = 1;
-        }
-
-        if (lookup->status == NGX_HTTP_OK && !lookup->oversize) {
-
-            n = ngx_buf_size(b);
-
-            if (lookup->body.data == NULL) {
-                lookup->size = NGX_HTTP_AUTH_API_TOKEN_MAX_BODY;
-
-                if (lookup->content_length >= 0
-                    && lookup->content_length < (off_t) lookup->size)
-                {
-                    lookup->size = (size_t) lookup->content_length;
-                }
-
-                lookup->body.data = ngx_pnalloc(pool, lookup->size);
-                if (lookup->body.data == NULL) {
-                    return NGX_ERROR;
-                }
-            }
-
-            if (n > lookup->size - lookup->body.len
-                || (n && !ngx_buf_in_memory(b)))
-            {
-                lookup->oversize = 1;
-
-            } else if (n) {
-                ngx_memcpy(lookup->body.data + lookup->body.len, b->pos, n);
-                lookup->body.len += n;
-            }
-        }
-
-        b->pos = b->last;
-        b->file_pos = b->file_last;
-    }
-
-    return NGX_OK;
-}
-
-
-/* RFC 9110, section 10.2.3 */
-
-static time_t
-ngx_http_auth_api_token_retry_after(ngx_http_request_t *r)
-{
-    time_t            t;
-    ngx_table_elt_t  *h;
-    static ngx_str_t  name = ngx_string("Retry-After");
-
-    h = ngx_http_auth_api_token_find_header(&r->headers_out.headers, &name);
-
-    if (h == NULL || h->value.len == 0) {
-        return 0;
-    }
-
-    t = ngx_atotm(h->value.data, h->value.len);
-
-    if (t == NGX_ERROR) {
-        t = ngx_parse_http_time(h->value.data, h->value.len);
-
-        if (t == NGX_ERROR) {
-            return 0;
-        }
-
-        t -= ngx_time();
-    }
-
-    if (t < 0) {
-        t = 0;
-    }
-
-    return ngx_min(t, NGX_HTTP_AUTH_API_TOKEN_MAX_RETRY_AFTER);
 }

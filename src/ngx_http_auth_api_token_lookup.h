@@ -12,6 +12,32 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_module.h"
+#include "ngx_http_auth_api_token_response.h"
+
+
+/*
+ * One question to the token API.  It lives in the pool of a connection that
+ * has no client, and is the filter module's context of its request.
+ */
+
+struct ngx_http_auth_api_token_lookup_s {
+    ngx_http_request_t                  *request;
+    ngx_queue_t                          waiters;     /* their ctx */
+    ngx_event_t                          timer;
+
+    ngx_str_t                            authorization;
+    ngx_str_t                            token;
+    ngx_str_t                            id;
+
+    ngx_http_auth_api_token_response_t   response;
+
+    unsigned                             service:1;
+    unsigned                             done:1;
+
+    ngx_log_t                            log;
+    ngx_http_log_ctx_t                   log_ctx;
+    ngx_http_connection_t                http_connection;
+};
 
 
 /*
@@ -27,18 +53,6 @@
 
 ngx_int_t ngx_http_auth_api_token_lookup(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
-
-
-/*
- * What the filters do with the answer to a lookup: keep what the verdict needs,
- * up to 64 KiB of a body, and let nothing through.  r is the subrequest.
- * Both return NGX_OK, or NGX_ERROR if there is no memory.
- */
-
-ngx_int_t ngx_http_auth_api_token_lookup_header(ngx_http_request_t *r,
-    ngx_http_auth_api_token_lookup_t *lookup);
-ngx_int_t ngx_http_auth_api_token_lookup_body(ngx_http_request_t *r,
-    ngx_http_auth_api_token_lookup_t *lookup, ngx_chain_t *in);
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_LOOKUP_H_INCLUDED_ */

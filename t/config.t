@@ -68,7 +68,7 @@ for my $case (
     # auth_api_token
 
     ['no auth_api_token_request', 'auth_api_token "r";',
-     qr/"auth_api_token" in location "\/t" needs "auth_api_token_request"/],
+     qr/"auth_api_token" in location "\/t" of server "" needs "auth_api_t/],
     ['unknown parameter', 'auth_api_token "r" foo=bar;',
      qr/invalid value "foo=bar" in "auth_api_token", expected/],
     ['unknown format', 'auth_api_token "r" format=jwt;',
@@ -88,7 +88,7 @@ for my $case (
     ['opaque tokens with a service credential',
      'auth_api_token "r" format=opaque;'
      . ' auth_api_token_request /_api credential=service;',
-     qr/"format=opaque" .* in location "\/t" needs "credential=client"/],
+     qr/"format=opaque" .* in location "\/t" .* needs "credential=client"/],
 
     # auth_api_token_request
 

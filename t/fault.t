@@ -87,7 +87,7 @@ for my $status (201, 202, 204, 206, 226, 300, 303, 304, 400, 402, 405, 406,
     unavailable("status $status", { status => $status });
 }
 --- error_log
-cause: no answer that says anything of the token (status 500)
+cause: the API says nothing of the token (status 500)
 
 
 
@@ -159,7 +159,7 @@ cause: timed out
 --- perl
 unavailable('delay', { delay => 3000 });
 --- error_log
-cause: no answer that says anything of the token (status 504)
+cause: the API could not be asked (status 504)
 
 
 
@@ -202,7 +202,7 @@ GET /t
 Authorization: Bearer <TKN-1234-5678>
 --- error_code: 503
 --- error_log
-cause: no answer that says anything of the token (status 502)
+cause: the API could not be asked (status 502)
 
 
 
@@ -217,7 +217,7 @@ GET /t
 Authorization: Bearer <TKN-1234-5678>
 --- error_code: 503
 --- error_log
-cause: no answer that says anything of the token (status 502)
+cause: the API could not be asked (status 502)
 
 
 

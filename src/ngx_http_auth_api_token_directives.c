@@ -1,0 +1,459 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_auth_api_token_module.h"
+#include "ngx_http_auth_api_token_directives.h"
+
+
+#define NGX_HTTP_AUTH_API_TOKEN_TIMEOUT      10000
+#define NGX_HTTP_AUTH_API_TOKEN_MAX_TIMEOUT  60000
+
+
+static char *ngx_http_auth_api_token_compile(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_http_complex_value_t *cv);
+static char *ngx_http_auth_api_token_invalid(ngx_conf_t *cf,
+    ngx_command_t *cmd, ngx_str_t *value, char *expected);
+static ngx_http_auth_api_token_line_t *ngx_http_auth_api_token_add_line(
+    ngx_conf_t *cf, ngx_array_t **lines);
+static ngx_int_t ngx_http_auth_api_token_label(ngx_str_t *label);
+
+
+char *
+ngx_http_auth_api_token_set_check(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_auth_api_token_loc_conf_t *alcf = conf;
+
+    char                             *rv;
+    ngx_str_t                        *value, s;
+    ngx_uint_t                        i;
+    ngx_http_auth_api_token_check_t  *check;
+
+    if (alcf->check != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    check = ngx_pcalloc(cf->pool, sizeof(ngx_http_auth_api_token_check_t));
+    if (check == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    rv = ngx_http_auth_api_token_compile(cf, &value[1], &check->realm);
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "token=", 6) == 0
+            && check->token == NULL)
+        {
+            s.data = value[i].data + 6;
+            s.len = value[i].len - 6;
+
+            if (ngx_http_script_variables_count(&s) == 0) {
+                return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
+                                                       "\"token=$variable\"");
+            }
+
+            check->token = ngx_palloc(cf->pool,
+                                      sizeof(ngx_http_complex_value_t));
+            if (check->token == NULL) {
+                return NGX_CONF_ERROR;
+            }
+
+            rv = ngx_http_auth_api_token_compile(cf, &s, check->token);
+
+            if (rv != NGX_CONF_OK) {
+                return rv;
+            }
+
+            continue;
+        }
+
+        if (ngx_strcmp(value[i].data, "format=idt") == 0) {
+            check->opaque = 0;
+            continue;
+        }
+
+        if (ngx_strcmp(value[i].data, "format=opaque") == 0) {
+            check->opaque = 1;
+            continue;
+        }
+
+        return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
+                                               "one \"token=$variable\" and "
+                                               "\"format=idt\" or "
+                                               "\"format=opaque\"");
+    }
+
+    alcf->check = (ngx_strcmp(value[1].data, "off") == 0) ? NULL : check;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_auth_api_token_set_request(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_auth_api_token_loc_conf_t *alcf = conf;
+
+    ngx_str_t                          *value, s;
+    ngx_int_t                           timeout;
+    ngx_uint_t                          i;
+    ngx_http_auth_api_token_request_t  *request;
+
+    if (alcf->request != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0
+        || value[1].data[0] != '/'
+        || ngx_strchr(value[1].data, '?')
+        || ngx_http_script_variables_count(&value[1]))
+    {
+        return ngx_http_auth_api_token_invalid(cf, cmd, &value[1],
+                                          "the URI of an internal location, "
+                                          "without arguments and variables");
+    }
+
+    request = ngx_pcalloc(cf->pool, sizeof(ngx_http_auth_api_token_request_t));
+    if (request == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    request->uri = value[1];
+    request->timeout = NGX_HTTP_AUTH_API_TOKEN_TIMEOUT;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strcmp(value[i].data, "credential=client") == 0) {
+            request->service = 0;
+            continue;
+        }
+
+        if (ngx_strcmp(value[i].data, "credential=service") == 0) {
+            request->service = 1;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "api=", 4) == 0) {
+            request->api.data = value[i].data + 4;
+            request->api.len = value[i].len - 4;
+
+            if (ngx_http_auth_api_token_label(&request->api) != NGX_OK) {
+                return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
+                                              "a label of letters, digits, "
+                                              "\".\", \"_\" and \"-\"");
+            }
+
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "timeout=", 8) == 0) {
+            s.data = value[i].data + 8;
+            s.len = value[i].len - 8;
+
+            timeout = ngx_parse_time(&s, 0);
+
+            if (timeout == NGX_ERROR
+                || timeout == 0
+                || timeout > NGX_HTTP_AUTH_API_TOKEN_MAX_TIMEOUT)
+            {
+                return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
+                                                       "a time from 1ms "
+                                                       "to 60s");
+            }
+
+            request->timeout = timeout;
+            continue;
+        }
+
+        return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
+                                               "\"credential=\", \"api=\" or "
+                                               "\"timeout=\"");
+    }
+
+    alcf->request = request;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_auth_api_token_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_auth_api_token_loc_conf_t *alcf = conf;
+
+    ngx_str_t  *value;
+
+    if (alcf->cache != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone \"%V\" in \"%V\" is not declared, "
+                           "expected \"off\"", &value[1], &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (cf->args->nelts > 2) {
+        return ngx_http_auth_api_token_invalid(cf, cmd, &value[2],
+                                               "nothing after \"off\"");
+    }
+
+    alcf->cache = 0;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_auth_api_token_set_values(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    char  *p = conf;
+
+    char                              *rv;
+    ngx_str_t                         *value;
+    ngx_uint_t                         i;
+    ngx_http_complex_value_t          *cv;
+    ngx_http_auth_api_token_line_t    *line;
+    ngx_http_auth_api_token_values_t  *values;
+
+    values = cmd->post;
+    value = cf->args->elts;
+
+    line = ngx_http_auth_api_token_add_line(cf,
+                                       (ngx_array_t **) (p + cmd->offset));
+    if (line == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_http_script_variables_count(&value[i]) == 0
+            && values->valid(&value[i]) != NGX_OK)
+        {
+            return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
+                                                   values->expected);
+        }
+
+        cv = ngx_array_push(&line->values);
+        if (cv == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        rv = ngx_http_auth_api_token_compile(cf, &value[i], cv);
+
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_auth_api_token_set_require(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_auth_api_token_loc_conf_t *alcf = conf;
+
+    char                            *rv;
+    ngx_str_t                       *value;
+    ngx_uint_t                       i;
+    ngx_http_complex_value_t        *cv;
+    ngx_http_auth_api_token_line_t  *line;
+
+    value = cf->args->elts;
+
+    line = ngx_http_auth_api_token_add_line(cf, &alcf->require);
+    if (line == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    line->status = NGX_HTTP_FORBIDDEN;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strcmp(value[i].data, "error=401") == 0) {
+            line->status = NGX_HTTP_UNAUTHORIZED;
+            continue;
+        }
+
+        if (ngx_strcmp(value[i].data, "error=403") == 0) {
+            line->status = NGX_HTTP_FORBIDDEN;
+            continue;
+        }
+
+        if (ngx_http_script_variables_count(&value[i]) == 0) {
+            return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
+                                                   "variables and "
+                                                   "\"error=401\" or "
+                                                   "\"error=403\"");
+        }
+
+        cv = ngx_array_push(&line->values);
+        if (cv == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        rv = ngx_http_auth_api_token_compile(cf, &value[i], cv);
+
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+    }
+
+    if (line->values.nelts == 0) {
+        return "names no variable";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_auth_api_token_set_https(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_auth_api_token_loc_conf_t *alcf = conf;
+
+    ngx_str_t  *value;
+
+    if (alcf->https != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        alcf->https = 0;
+        return NGX_CONF_OK;
+    }
+
+    alcf->https = 1;
+
+    if (ngx_strcmp(value[1].data, "on") == 0) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_script_variables_count(&value[1]) == 0) {
+        return ngx_http_auth_api_token_invalid(cf, cmd, &value[1],
+                                               "\"on\", \"off\" or "
+                                               "a variable");
+    }
+
+    alcf->https_value = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (alcf->https_value == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_auth_api_token_compile(cf, &value[1],
+                                           alcf->https_value);
+}
+
+
+static char *
+ngx_http_auth_api_token_compile(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_http_complex_value_t *cv)
+{
+    ngx_http_compile_complex_value_t  ccv;
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = value;
+    ccv.complex_value = cv;
+
+    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_auth_api_token_invalid(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *value, char *expected)
+{
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" in \"%V\", expected %s",
+                       value, &cmd->name, expected);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static ngx_http_auth_api_token_line_t *
+ngx_http_auth_api_token_add_line(ngx_conf_t *cf, ngx_array_t **lines)
+{
+    ngx_http_auth_api_token_line_t  *line;
+
+    if (*lines == NGX_CONF_UNSET_PTR) {
+        *lines = ngx_array_create(cf->pool, 1,
+                                  sizeof(ngx_http_auth_api_token_line_t));
+        if (*lines == NULL) {
+            return NULL;
+        }
+    }
+
+    line = ngx_array_push(*lines);
+    if (line == NULL) {
+        return NULL;
+    }
+
+    line->status = 0;
+
+    if (ngx_array_init(&line->values, cf->pool, 2,
+                       sizeof(ngx_http_complex_value_t))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return line;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_label(ngx_str_t *label)
+{
+    u_char  ch;
+    size_t  n;
+
+    for (n = 0; n < label->len; n++) {
+        ch = label->data[n];
+
+        if ((ch >= 'a' && ch <= 'z')
+            || (ch >= 'A' && ch <= 'Z')
+            || (ch >= '0' && ch <= '9')
+            || ch == '.' || ch == '_' || ch == '-')
+        {
+            continue;
+        }
+
+        return NGX_ERROR;
+    }
+
+    return label->len ? NGX_OK : NGX_ERROR;
+}
