@@ -24,7 +24,7 @@ $(BUILD)/objs/Makefile:	config
 	mkdir -p $(BUILD)
 	cp -RL $(NGINX_SRC) $(BUILD)/src
 	cd $(BUILD)/src && ./configure --with-compat --with-debug \
-		--with-cc-opt='$(CFLAGS)' --builddir=$(BUILD)/objs \
+		--with-cc='$(CC)' --with-cc-opt='$(CFLAGS)' --builddir=$(BUILD)/objs \
 		--add-dynamic-module=$(CURDIR) >/dev/null
 
 test:	deps module

@@ -343,6 +343,10 @@ ngx_http_auth_api_token_judge(ngx_http_request_t *r,
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
 
+    /* what is required may be made of the variables about the token */
+
+    ctx->facts = &ctx->verdict.facts;
+
     rc = ngx_http_auth_api_token_test_lines(r, ctx, alcf->accounts,
                                        ngx_http_auth_api_token_meets_account);
     if (rc != NGX_OK) {
@@ -363,10 +367,6 @@ ngx_http_auth_api_token_judge(ngx_http_request_t *r,
         ctx->reason = NGX_HTTP_AUTH_API_TOKEN_MODULE;
         goto refused;
     }
-
-    /* the variables required may be made of those about the token */
-
-    ctx->facts = &ctx->verdict.facts;
 
     rc = ngx_http_auth_api_token_test_require(r, ctx, alcf->require);
 

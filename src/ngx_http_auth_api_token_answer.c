@@ -83,7 +83,7 @@ ngx_http_auth_api_token_read_answer(ngx_pool_t *pool, ngx_str_t *body,
     verdict->reason = ngx_http_auth_api_token_status(object);
 
     if (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE) {
-        verdict->cause = "the body has no \"status\"";
+        verdict->cause = "the body has a \"status\" that is no string, or none";
     }
 
 done:

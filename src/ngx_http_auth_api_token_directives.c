@@ -19,6 +19,7 @@ static char *ngx_http_auth_api_token_compile(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_complex_value_t *cv);
 static char *ngx_http_auth_api_token_invalid(ngx_conf_t *cf,
     ngx_command_t *cmd, ngx_str_t *value, char *expected);
+static ngx_int_t ngx_http_auth_api_token_repeated(ngx_conf_t *cf, ngx_uint_t n);
 static ngx_http_auth_api_token_line_t *ngx_http_auth_api_token_add_line(
     ngx_conf_t *cf, ngx_array_t **lines);
 static ngx_int_t ngx_http_auth_api_token_label(ngx_str_t *label);
@@ -54,9 +55,12 @@ ngx_http_auth_api_token_set_check(ngx_conf_t *cf, ngx_command_t *cmd,
 
     for (i = 2; i < cf->args->nelts; i++) {
 
-        if (ngx_strncmp(value[i].data, "token=", 6) == 0
-            && check->token == NULL)
-        {
+        if (ngx_http_auth_api_token_repeated(cf, i) == NGX_OK) {
+            return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
+                                                   "each parameter once");
+        }
+
+        if (ngx_strncmp(value[i].data, "token=", 6) == 0) {
             s.data = value[i].data + 6;
             s.len = value[i].len - 6;
 
@@ -91,7 +95,7 @@ ngx_http_auth_api_token_set_check(ngx_conf_t *cf, ngx_command_t *cmd,
         }
 
         return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                               "one \"token=$variable\" and "
+                                               "\"token=$variable\", "
                                                "\"format=idt\" or "
                                                "\"format=opaque\"");
     }
@@ -138,6 +142,11 @@ ngx_http_auth_api_token_set_request(ngx_conf_t *cf, ngx_command_t *cmd,
     request->timeout = NGX_HTTP_AUTH_API_TOKEN_TIMEOUT;
 
     for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_auth_api_token_repeated(cf, i) == NGX_OK) {
+            return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
+                                                   "each parameter once");
+        }
 
         if (ngx_strcmp(value[i].data, "credential=client") == 0) {
             request->service = 0;
@@ -290,23 +299,25 @@ ngx_http_auth_api_token_set_require(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
-    line->status = NGX_HTTP_FORBIDDEN;
-
     for (i = 1; i < cf->args->nelts; i++) {
 
-        if (ngx_strcmp(value[i].data, "error=401") == 0) {
-            line->status = NGX_HTTP_UNAUTHORIZED;
-            continue;
-        }
+        if (ngx_strncmp(value[i].data, "error=", 6) == 0
+            && line->status == 0)
+        {
+            if (ngx_strcmp(value[i].data, "error=401") == 0) {
+                line->status = NGX_HTTP_UNAUTHORIZED;
+                continue;
+            }
 
-        if (ngx_strcmp(value[i].data, "error=403") == 0) {
-            line->status = NGX_HTTP_FORBIDDEN;
-            continue;
+            if (ngx_strcmp(value[i].data, "error=403") == 0) {
+                line->status = NGX_HTTP_FORBIDDEN;
+                continue;
+            }
         }
 
         if (ngx_http_script_variables_count(&value[i]) == 0) {
             return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                                   "variables and "
+                                                   "variables and one "
                                                    "\"error=401\" or "
                                                    "\"error=403\"");
         }
@@ -325,6 +336,10 @@ ngx_http_auth_api_token_set_require(ngx_conf_t *cf, ngx_command_t *cmd,
 
     if (line->values.nelts == 0) {
         return "names no variable";
+    }
+
+    if (line->status == 0) {
+        line->status = NGX_HTTP_FORBIDDEN;
     }
 
     return NGX_CONF_OK;
@@ -401,6 +416,35 @@ ngx_http_auth_api_token_invalid(ngx_conf_t *cf, ngx_command_t *cmd,
                        value, &cmd->name, expected);
 
     return NGX_CONF_ERROR;
+}
+
+
+/* whether a parameter of the same name stands before the n-th */
+
+static ngx_int_t
+ngx_http_auth_api_token_repeated(ngx_conf_t *cf, ngx_uint_t n)
+{
+    u_char      *p;
+    size_t       len;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    p = (u_char *) ngx_strchr(value[n].data, '=');
+    if (p == NULL) {
+        return NGX_DECLINED;
+    }
+
+    len = p + 1 - value[n].data;
+
+    for (i = 2; i < n; i++) {
+        if (ngx_strncmp(value[i].data, value[n].data, len) == 0) {
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
 }
 
 

@@ -98,6 +98,7 @@ typedef struct {
     ngx_http_auth_api_token_facts_t   *facts;      /* proved, or NULL */
     ngx_http_auth_api_token_line_t    *line;       /* not met, or NULL */
     ngx_uint_t                         status;
+    ngx_int_t                          next;       /* phase after access */
 
     ngx_table_elt_t                   *challenge;
     ngx_table_elt_t                   *retry_after;

@@ -147,6 +147,7 @@ ngx_int_t
 ngx_http_auth_api_token_refuse(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx)
 {
+    ngx_http_core_main_conf_t          *cmcf;
     ngx_http_auth_api_token_refusal_t  *refusal;
 
     refusal = &ngx_http_auth_api_token_refusals[ctx->reason];
@@ -156,6 +157,10 @@ ngx_http_auth_api_token_refuse(ngx_http_request_t *r,
     if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_REQUIRE) {
         ctx->status = ctx->line->status;
     }
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+
+    ctx->next = cmcf->phase_engine.handlers[r->phase_handler].next;
 
     ngx_http_auth_api_token_log(r, ctx);
 
@@ -509,11 +514,13 @@ ngx_http_auth_api_token_set_problem(ngx_http_request_t *r,
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
 
+    /* another module may let in whom this one refuses, and fail later */
+
     if (r != r->main
         || !alcf->problem
-        || ctx->reason == NGX_HTTP_AUTH_API_TOKEN_PASS
         || ctx->status == 0
-        || ctx->status != r->err_status)
+        || ctx->status != r->err_status
+        || r->phase_handler >= ctx->next)
     {
         return NGX_OK;
     }

@@ -116,6 +116,14 @@ ngx_http_auth_api_token_response_verdict(
     verdict->status = response->status;
     verdict->retry_after = response->retry_after;
 
+    if (response->local) {
+
+        /* a 404 of a location that is not there is not one of the API */
+
+        verdict->cause = "the API could not be asked";
+        return;
+    }
+
     switch (response->status) {
 
     case NGX_HTTP_OK:
@@ -146,8 +154,7 @@ ngx_http_auth_api_token_response_verdict(
         return;
 
     default:
-        verdict->cause = response->local ? "the API could not be asked"
-                                         : "the API says nothing of the token";
+        verdict->cause = "the API says nothing of the token";
         return;
     }
 

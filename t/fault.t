@@ -368,7 +368,7 @@ for my $change ({ id => 1 }, { id => undef }, { id => [] }, { id => {} },
 }
 --- error_log
 cause: the body has members of a wrong type
-cause: the body has no "status"
+cause: the body has a "status" that is no string, or none
 
 
 
@@ -504,21 +504,129 @@ Authorization: Bearer <TKN-1234-5678>
 
 
 
-=== TEST 24: a lookup location that is not there
+=== TEST 24: a lookup location that is not there, or refuses
 --- config
-    auth_api_token_request /nowhere;
+    location = /401 { return 401; }
+    location = /403 { return 403; }
+    location = /404 { return 404; }
+    location = /500 { return 500; }
+    location = /204 { return 204; }
+    location = /302 { return 302 /; }
+    location = /444 { return 444; }
+    location = /200 { return 200; }
 
-    location /nowhere {
-        return 500;
-    }
-
-    location /t {
+    location /t/ {
         auth_api_token "r";
-        try_files /dev/null =204;
+        add_header X-Result $auth_api_token_result always;
+        error_page 418 /;
+
+        location /t/nowhere { auth_api_token_request /nowhere; try_files /n =204; }
+        location /t/dir/    { auth_api_token_request /dir/; try_files /n =204; }
+        location /t/401     { auth_api_token_request /401; try_files /n =204; }
+        location /t/403     { auth_api_token_request /403; try_files /n =204; }
+        location /t/404     { auth_api_token_request /404; try_files /n =204; }
+        location /t/500     { auth_api_token_request /500; try_files /n =204; }
+        location /t/204     { auth_api_token_request /204; try_files /n =204; }
+        location /t/302     { auth_api_token_request /302; try_files /n =204; }
+        location /t/444     { auth_api_token_request /444; try_files /n =204; }
+        location /t/200     { auth_api_token_request /200; try_files /n =204; }
     }
---- request
-GET /t
---- more_headers
-Authorization: Bearer <TKN-1234-5678>
---- error_code: 503
+--- perl
+for my $where (qw(nowhere dir/ 401 403 404 500 204 302 444 200)) {
+    my $response = exchange("GET /t/$where HTTP/1.1\r\nHost: a\r\n"
+                            . "Authorization: Bearer <TKN-1234-5678>\r\n\r\n");
+
+    is($response->{status}, 503, "location $where");
+    is($response->{headers}{'x-result'}, 'unavailable', "location $where");
+}
+--- error_log
+cause: the API could not be asked (status 404)
 --- calls: 0
+
+
+
+=== TEST 25: a resolver that does not answer
+--- config eval: $::Config
+--- lookup
+        resolver 127.0.0.1:$TEST_NGINX_PORT_1 ipv6=off;
+        set $host_name api.example.com;
+        proxy_pass http://$host_name/$auth_api_token_claimed_id;
+--- perl
+my $silent = IO::Socket::INET->new(Proto => 'udp', LocalAddr => '127.0.0.1',
+                                   LocalPort => $ENV{TEST_NGINX_PORT_1})
+    or die "udp: $!";
+
+is(ask()->{headers}{'x-result'}, 'unavailable', 'result') for 1, 2;
+--- error_log
+cause: timed out
+
+
+
+=== TEST 26: a TLS handshake that does not end
+--- config eval: $::Config
+--- lookup
+        proxy_pass https://127.0.0.1:$TEST_NGINX_PORT_1/$auth_api_token_claimed_id;
+--- perl
+my $silent = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5,
+                                   ReuseAddr => 1,
+                                   LocalPort => $ENV{TEST_NGINX_PORT_1})
+    or die "tcp: $!";
+
+is(ask()->{headers}{'x-result'}, 'unavailable', 'result') for 1, 2;
+--- error_log
+cause: timed out
+
+
+
+=== TEST 27: an answer of other things than HTTP, and of headers only
+--- config eval: $::Config
+--- lookup
+        proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_1/$auth_api_token_claimed_id;
+--- perl
+my $server = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5,
+                                   ReuseAddr => 1,
+                                   LocalPort => $ENV{TEST_NGINX_PORT_1})
+    or die "tcp: $!";
+my $body = body({})->{body};
+my $length = length $body;
+
+for my $answer ("garbage\r\n\r\n", "HTTP/1.1 200 OK\r\n",
+                "HTTP/1.1 200 OK\r\nContent-Length: $length\r\n",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                . sprintf("%x\r\n%s\r\n", $length, $body),
+                "HTTP/1.1 200 OK\r\nX: " . 'x' x 100000 . "\r\n\r\n$body",
+                "HTTP/1.1 100 Continue\r\n\r\n",
+                "HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n$body",
+                "HTTP/1.1 999 Odd\r\nContent-Length: $length\r\n\r\n$body",
+                "\0" x 100, '')
+{
+    my $client = client();
+
+    print {$client} "GET /t HTTP/1.1\r\nHost: a\r\n"
+                    . "Authorization: Bearer <TKN-1234-5678>\r\n\r\n";
+
+    my $sock = $server->accept;
+
+    sysread $sock, my $request, 4096;
+    print {$sock} $answer;
+    close $sock;
+
+    is(read_response($client)->{headers}{'x-result'}, 'unavailable',
+       substr $answer, 0, 40);
+}
+
+# HTTP/0.9 was a body and nothing else: nginx makes a 200 of it
+
+my $client = client();
+
+print {$client} "GET /t HTTP/1.1\r\nHost: a\r\n"
+                . "Authorization: Bearer <TKN-1234-5678>\r\n\r\n";
+
+my $sock = $server->accept;
+
+sysread $sock, my $request, 4096;
+print {$sock} "<html>\n";
+close $sock;
+
+is(read_response($client)->{headers}{'x-result'}, 'unavailable', 'HTTP/0.9');

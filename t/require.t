@@ -208,7 +208,28 @@ is(ask('/listed'), 'require,', 'not listed');
 
 
 
-=== TEST 8: what is checked first
+=== TEST 8: a module for each type of account, by a map
+--- http_config
+    map $auth_api_token_account_type $module {
+        Vendor  MOD-0478;
+        Client  MOD-9999;
+        default MOD-8888;
+    }
+--- config
+    add_header X-Result "$auth_api_token_result,$auth_api_token_id" always;
+    auth_api_token "r";
+    location /t { auth_api_token_module $module; try_files /n =204; }
+--- perl
+is(ask('/t'), 'pass,TKN-1234-5678', 'Vendor');
+api('PUT', 'tokens/TKN-1234-5678', { account => { type => 'Client' } });
+is(ask('/t'), 'module, MOD-9999', 'Client');
+api('PUT', 'tokens/TKN-1234-5678', { account => undef });
+is(ask('/t'), 'module, MOD-8888', 'none');
+--- calls: 3
+
+
+
+=== TEST 9: what is checked first
 --- config
     add_header X-Result $auth_api_token_result always;
     auth_api_token "r";
@@ -228,7 +249,7 @@ is(ask('/t?i=ACC-8765-4321&t=Vendor&m=MOD-0478&a=1'), 'pass', 'pass');
 
 
 
-=== TEST 9: inherited, unless the level has its own
+=== TEST 10: inherited, unless the level has its own
 --- config
     add_header X-Result $auth_api_token_result always;
     auth_api_token "r";
@@ -248,7 +269,7 @@ is(ask('/nested/in/'), 'pass', 'from the location around it');
 
 
 
-=== TEST 10: many modules
+=== TEST 11: many modules
 --- config
     add_header X-Result $auth_api_token_result always;
     add_header X-Modules $auth_api_token_modules;

@@ -200,7 +200,29 @@ is(ask($::Bad), '401 unknown Bearer', 'none');
 
 
 
-=== TEST 9: auth_delay
+=== TEST 9: whom another module lets in, an error of later is not ours
+--- config
+    location /t {
+        satisfy any;
+        auth_request /other;
+        auth_api_token "r";
+        try_files /dev/null =401;
+    }
+
+    location = /other {
+        internal;
+        return 204;
+    }
+--- perl
+my $response = exchange("$::Get$::Bad\r\n");
+
+is($response->{status}, 401, 'status');
+like($response->{body}, qr/<title>401/, 'page of nginx');
+--- calls: 1
+
+
+
+=== TEST 10: auth_delay
 --- config
     location /t {
         auth_delay 300ms;
@@ -218,7 +240,7 @@ like(exchange("$::Get$::Bad\r\n")->{body}, qr/^\{"type"/, 'problem');
 
 
 
-=== TEST 10: limit_req of the location itself, before and after
+=== TEST 11: limit_req of the location itself, before and after
 --- http_config
     limit_req_zone $auth_api_token_claimed_id zone=r:1m rate=1r/m;
 --- config

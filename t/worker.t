@@ -76,3 +76,55 @@ kill KILL => $worker;
 is(read_response($sock)->{status}, 0, 'closed');
 is(exchange($::Ask)->{status}, 204, 'the next worker passes it');
 --- calls: 2
+
+
+
+=== TEST 3: a worker that may not wait for its clients any longer
+--- config eval: $::Config
+--- main_config
+    worker_shutdown_timeout 100ms;
+--- api
+fault any {"delay":5000}
+--- perl
+my @socks = map { my $s = client(); print {$s} $::Ask; $s } 1 .. 5;
+
+until_true('asked', sub { figures()->{calls} == 5 });
+
+kill HUP => master();
+
+isnt(read_response($_)->{status}, 204, 'nobody passes') for @socks;
+
+until_true('the old worker is gone', sub {
+    nginx_log() =~ /worker process \d+ exited with code 0/
+});
+
+api('PUT', 'faults/any', {});
+is(exchange($::Ask)->{status}, 204, 'the new worker asks');
+--- calls: 6
+
+
+
+=== TEST 4: fifty reloads, with clients that wait
+--- config eval: $::Config
+--- api
+fault any {"delay":30}
+--- perl
+my $failed = 0;
+
+for my $i (1 .. 50) {
+    my @socks = map { my $s = client(); print {$s} $::Ask; $s } 1 .. 3;
+
+    until_true('asked', sub { figures()->{calls} == 3 * $i }) or last;
+    kill HUP => master();
+
+    $failed += read_response($_)->{status} != 204 for @socks;
+
+    until_true('reloaded', sub {
+        my $n = () = nginx_log() =~ /worker process \d+ exited with code 0/g;
+        $n == $i;
+    }) or last;
+}
+
+is($failed, 0, 'no request failed');
+unlike(nginx_log(), qr/\[alert\]|exited on signal/, 'nothing is left');
+--- calls: 150
