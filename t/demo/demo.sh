@@ -189,7 +189,8 @@ configure() {
 
     change nginx.conf "user www-data;" ""
     change nginx.conf "pid /run/nginx.pid;" "pid nginx.pid;"
-    change nginx.conf "error_log /var/log/nginx/error.log" "error_log error.log"
+    change nginx.conf "error_log /var/log/nginx/error.log warn;" \
+           "error_log error.log info;"
     change nginx.conf "access_log /var/log/nginx/access.log" \
                       "access_log access.log"
     change nginx.conf "http {" "http { include demo.conf;"
