@@ -75,6 +75,12 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    /* an error page for a refusal keeps its header, a fallback does not */
+
+    if (ctx->status != r->err_status) {
+        ngx_http_auth_api_token_clear_refusal(ctx);
+    }
+
     ctx->realm = realm;
     ctx->reason = NGX_HTTP_AUTH_API_TOKEN_UNDECIDED;
     ctx->facts = NULL;

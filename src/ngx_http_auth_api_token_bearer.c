@@ -54,16 +54,19 @@ ngx_http_auth_api_token_parse_header(ngx_str_t *value, ngx_str_t *token)
 ngx_int_t
 ngx_http_auth_api_token_parse_value(ngx_str_t *value, ngx_str_t *token)
 {
-    size_t  len;
+    u_char  *last;
+    size_t   len;
 
     if (value->len == 0) {
         return NGX_DECLINED;
     }
 
-    len = sizeof("Bearer ") - 1;
+    last = value->data + value->len;
+    len = sizeof("Bearer") - 1;
 
-    if (value->len >= len
-        && ngx_strncasecmp(value->data, (u_char *) "Bearer ", len) == 0)
+    if (ngx_strlchr(value->data, last, ' ')
+        || (value->len == len
+            && ngx_strncasecmp(value->data, (u_char *) "Bearer", len) == 0))
     {
         return ngx_http_auth_api_token_parse_header(value, token);
     }

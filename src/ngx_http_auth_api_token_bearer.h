@@ -31,7 +31,7 @@ ngx_int_t ngx_http_auth_api_token_parse_header(ngx_str_t *value,
 
 /*
  * The same for a value from elsewhere, in which "Bearer " may be left out.
- * Returns NGX_DECLINED if the value is empty.
+ * Returns NGX_DECLINED if the value is empty or has another scheme.
  */
 
 ngx_int_t ngx_http_auth_api_token_parse_value(ngx_str_t *value,

@@ -19,6 +19,7 @@ static char *ngx_http_auth_api_token_compile(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_complex_value_t *cv);
 static char *ngx_http_auth_api_token_invalid(ngx_conf_t *cf,
     ngx_command_t *cmd, ngx_str_t *value, char *expected);
+static ngx_int_t ngx_http_auth_api_token_variable(ngx_str_t *value);
 static ngx_int_t ngx_http_auth_api_token_repeated(ngx_conf_t *cf, ngx_uint_t n);
 static ngx_http_auth_api_token_line_t *ngx_http_auth_api_token_add_line(
     ngx_conf_t *cf, ngx_array_t **lines);
@@ -64,7 +65,7 @@ ngx_http_auth_api_token_set_check(ngx_conf_t *cf, ngx_command_t *cmd,
             s.data = value[i].data + 6;
             s.len = value[i].len - 6;
 
-            if (ngx_http_script_variables_count(&s) == 0) {
+            if (ngx_http_auth_api_token_variable(&s) != NGX_OK) {
                 return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
                                                        "\"token=$variable\"");
             }
@@ -100,7 +101,17 @@ ngx_http_auth_api_token_set_check(ngx_conf_t *cf, ngx_command_t *cmd,
                                                "\"format=opaque\"");
     }
 
-    alcf->check = (ngx_strcmp(value[1].data, "off") == 0) ? NULL : check;
+    if (ngx_strcmp(value[1].data, "off") != 0) {
+        alcf->check = check;
+        return NGX_CONF_OK;
+    }
+
+    if (cf->args->nelts > 2) {
+        return ngx_http_auth_api_token_invalid(cf, cmd, &value[2],
+                                               "nothing after \"off\"");
+    }
+
+    alcf->check = NULL;
 
     return NGX_CONF_OK;
 }
@@ -125,7 +136,9 @@ ngx_http_auth_api_token_set_request(ngx_conf_t *cf, ngx_command_t *cmd,
 
     if (value[1].len == 0
         || value[1].data[0] != '/'
+        || ngx_strlchr(value[1].data, value[1].data + value[1].len, ' ')
         || ngx_strchr(value[1].data, '?')
+        || ngx_strchr(value[1].data, '#')
         || ngx_http_script_variables_count(&value[1]))
     {
         return ngx_http_auth_api_token_invalid(cf, cmd, &value[1],
@@ -257,7 +270,7 @@ ngx_http_auth_api_token_set_values(ngx_conf_t *cf, ngx_command_t *cmd,
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        if (ngx_http_script_variables_count(&value[i]) == 0
+        if (ngx_http_auth_api_token_variable(&value[i]) != NGX_OK
             && values->valid(&value[i]) != NGX_OK)
         {
             return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
@@ -315,7 +328,7 @@ ngx_http_auth_api_token_set_require(ngx_conf_t *cf, ngx_command_t *cmd,
             }
         }
 
-        if (ngx_http_script_variables_count(&value[i]) == 0) {
+        if (ngx_http_auth_api_token_variable(&value[i]) != NGX_OK) {
             return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
                                                    "variables and one "
                                                    "\"error=401\" or "
@@ -371,7 +384,7 @@ ngx_http_auth_api_token_set_https(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_OK;
     }
 
-    if (ngx_http_script_variables_count(&value[1]) == 0) {
+    if (ngx_http_auth_api_token_variable(&value[1]) != NGX_OK) {
         return ngx_http_auth_api_token_invalid(cf, cmd, &value[1],
                                                "\"on\", \"off\" or "
                                                "a variable");
@@ -416,6 +429,45 @@ ngx_http_auth_api_token_invalid(ngx_conf_t *cf, ngx_command_t *cmd,
                        value, &cmd->name, expected);
 
     return NGX_CONF_ERROR;
+}
+
+
+/* "$name" or "${name}", and nothing beside it */
+
+static ngx_int_t
+ngx_http_auth_api_token_variable(ngx_str_t *value)
+{
+    u_char  *p, *last;
+
+    p = value->data;
+    last = p + value->len;
+
+    if (value->len < 2 || *p++ != '$') {
+        return NGX_DECLINED;
+    }
+
+    if (*p == '{' && last[-1] == '}') {
+        p++;
+        last--;
+    }
+
+    if (p == last) {
+        return NGX_DECLINED;
+    }
+
+    for ( /* void */ ; p < last; p++) {
+        if ((*p >= 'a' && *p <= 'z')
+            || (*p >= 'A' && *p <= 'Z')
+            || (*p >= '0' && *p <= '9')
+            || *p == '_')
+        {
+            continue;
+        }
+
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
 }
 
 

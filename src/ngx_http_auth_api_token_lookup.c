@@ -25,7 +25,10 @@ static void ngx_http_auth_api_token_lookup_timeout(ngx_event_t *ev);
 static ngx_int_t ngx_http_auth_api_token_lookup_done(ngx_http_request_t *r,
     void *data, ngx_int_t rc);
 static void ngx_http_auth_api_token_lookup_finish(ngx_http_request_t *r);
-static void ngx_http_auth_api_token_end_lookup(
+static void ngx_http_auth_api_token_wake(
+    ngx_http_auth_api_token_lookup_t *lookup,
+    ngx_http_auth_api_token_verdict_t *verdict);
+static void ngx_http_auth_api_token_close_lookup(
     ngx_http_auth_api_token_lookup_t *lookup);
 static void ngx_http_auth_api_token_close_connection(ngx_connection_t *c);
 
@@ -139,7 +142,7 @@ ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r,
     if (ngx_http_auth_api_token_init_request(lookup, &conf->uri) != NGX_OK
         || ngx_http_auth_api_token_subrequest(lookup, &conf->uri) != NGX_OK)
     {
-        ngx_http_auth_api_token_end_lookup(lookup);
+        ngx_http_auth_api_token_close_lookup(lookup);
         return NULL;
     }
 
@@ -406,7 +409,24 @@ ngx_http_auth_api_token_lookup_timeout(ngx_event_t *ev)
 {
     ngx_http_auth_api_token_lookup_t  *lookup = ev->data;
 
-    ngx_http_auth_api_token_end_lookup(lookup);
+    ngx_http_auth_api_token_verdict_t  verdict;
+
+    ngx_memzero(&verdict, sizeof(ngx_http_auth_api_token_verdict_t));
+
+    verdict.reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
+    verdict.cause = "timed out";
+
+    ngx_http_auth_api_token_wake(lookup, &verdict);
+
+    if (lookup->request->blocked) {
+
+        /* a thread is still at work for the request */
+
+        ngx_add_timer(ev, 100);
+        return;
+    }
+
+    ngx_http_auth_api_token_close_lookup(lookup);
 }
 
 
@@ -422,9 +442,12 @@ ngx_http_auth_api_token_lookup_done(ngx_http_request_t *r, void *data,
 
     if (rc != NGX_OK) {
         lookup->response.status = (rc > 0) ? rc : 0;
-        lookup->response.local = (r->upstream == NULL
-                                  || r->upstream->headers_in.status_n
-                                     != lookup->response.status);
+        lookup->response.local = 1;
+    }
+
+    if (r->upstream) {
+        lookup->response.local = (r->upstream->headers_in.status_n
+                                  != lookup->response.status);
     }
 
     lookup->done = 1;
@@ -440,38 +463,35 @@ ngx_http_auth_api_token_lookup_done(ngx_http_request_t *r, void *data,
 static void
 ngx_http_auth_api_token_lookup_finish(ngx_http_request_t *r)
 {
-    ngx_http_auth_api_token_lookup_t  *lookup;
+    ngx_http_auth_api_token_lookup_t   *lookup;
+    ngx_http_auth_api_token_verdict_t   verdict;
 
     lookup = ngx_http_get_module_ctx(r, ngx_http_auth_api_token_filter_module);
 
-    if (lookup->done) {
-        ngx_http_auth_api_token_end_lookup(lookup);
+    if (!lookup->done) {
+        return;
     }
+
+    ngx_memzero(&verdict, sizeof(ngx_http_auth_api_token_verdict_t));
+
+    ngx_http_auth_api_token_response_verdict(&lookup->response, r->pool,
+                                             &lookup->id,
+                                             lookup->service ? &lookup->token
+                                                             : NULL,
+                                             &verdict);
+
+    ngx_http_auth_api_token_wake(lookup, &verdict);
+    ngx_http_auth_api_token_close_lookup(lookup);
 }
 
 
 static void
-ngx_http_auth_api_token_end_lookup(ngx_http_auth_api_token_lookup_t *lookup)
+ngx_http_auth_api_token_wake(ngx_http_auth_api_token_lookup_t *lookup,
+    ngx_http_auth_api_token_verdict_t *verdict)
 {
-    ngx_queue_t                        *q;
-    ngx_connection_t                   *c;
-    ngx_http_request_t                 *r;
-    ngx_http_auth_api_token_ctx_t      *ctx;
-    ngx_http_auth_api_token_verdict_t   verdict;
-
-    ngx_memzero(&verdict, sizeof(ngx_http_auth_api_token_verdict_t));
-
-    if (lookup->done) {
-        ngx_http_auth_api_token_response_verdict(&lookup->response,
-                                         lookup->request->pool, &lookup->id,
-                                         lookup->service ? &lookup->token
-                                                         : NULL,
-                                         &verdict);
-
-    } else {
-        verdict.reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
-        verdict.cause = "timed out";
-    }
+    ngx_queue_t                    *q;
+    ngx_connection_t               *c;
+    ngx_http_auth_api_token_ctx_t  *ctx;
 
     while (!ngx_queue_empty(&lookup->waiters)) {
 
@@ -481,7 +501,7 @@ ngx_http_auth_api_token_end_lookup(ngx_http_auth_api_token_lookup_t *lookup)
         ctx = ngx_queue_data(q, ngx_http_auth_api_token_ctx_t, queue);
 
         if (ngx_http_auth_api_token_copy_verdict(ctx->request->pool,
-                                                 &ctx->verdict, &verdict)
+                                                 &ctx->verdict, verdict)
             != NGX_OK)
         {
             ngx_memzero(&ctx->verdict,
@@ -498,6 +518,14 @@ ngx_http_auth_api_token_end_lookup(ngx_http_auth_api_token_lookup_t *lookup)
 
         ngx_post_event(c->write, &ngx_posted_events);
     }
+}
+
+
+static void
+ngx_http_auth_api_token_close_lookup(ngx_http_auth_api_token_lookup_t *lookup)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
 
     if (lookup->timer.timer_set) {
         ngx_del_timer(&lookup->timer);

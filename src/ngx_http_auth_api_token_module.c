@@ -150,7 +150,8 @@ ngx_module_t  ngx_http_auth_api_token_module = {
 
 /*
  * What one API says is never used for another: two locations have a scope in
- * common if they have the label, or the server and the URI, and the credential.
+ * common if they have the label, or the server and the URI, and the credential
+ * and the format, which decide what proves a token.
  */
 
 static ngx_int_t
@@ -165,7 +166,7 @@ ngx_http_auth_api_token_set_scope(ngx_conf_t *cf,
 
     request = conf->request;
 
-    p = ngx_pnalloc(cf->pool, sizeof("service,server:,") + NGX_INT_T_LEN
+    p = ngx_pnalloc(cf->pool, sizeof("service,opaque,server:,") + NGX_INT_T_LEN
                               + request->api.len + request->uri.len);
     if (p == NULL) {
         return NGX_ERROR;
@@ -173,7 +174,8 @@ ngx_http_auth_api_token_set_scope(ngx_conf_t *cf,
 
     conf->scope.data = p;
 
-    p = ngx_sprintf(p, "%s,", request->service ? "service" : "client");
+    p = ngx_sprintf(p, "%s,%s,", request->service ? "service" : "client",
+                    conf->check->opaque ? "opaque" : "idt");
 
     if (request->api.len) {
         p = ngx_sprintf(p, "api:%V", &request->api);

@@ -164,6 +164,8 @@ ngx_http_auth_api_token_refuse(ngx_http_request_t *r,
 
     ngx_http_auth_api_token_log(r, ctx);
 
+    ngx_http_auth_api_token_clear_refusal(ctx);
+
     if ((refusal->error || ctx->status == NGX_HTTP_UNAUTHORIZED)
         && ngx_http_auth_api_token_challenge(r, ctx) != NGX_OK)
     {
@@ -177,6 +179,19 @@ ngx_http_auth_api_token_refuse(ngx_http_request_t *r,
     }
 
     return ctx->status;
+}
+
+
+void
+ngx_http_auth_api_token_clear_refusal(ngx_http_auth_api_token_ctx_t *ctx)
+{
+    if (ctx->challenge) {
+        ctx->challenge->hash = 0;
+    }
+
+    if (ctx->retry_after) {
+        ctx->retry_after->hash = 0;
+    }
 }
 
 
@@ -511,6 +526,7 @@ ngx_http_auth_api_token_set_problem(ngx_http_request_t *r,
     ngx_http_auth_api_token_loc_conf_t  *alcf;
 
     ctx->problem = NULL;
+    ctx->replaced = 0;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
 

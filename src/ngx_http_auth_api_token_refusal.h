@@ -26,6 +26,13 @@ ngx_int_t ngx_http_auth_api_token_refuse(ngx_http_request_t *r,
 
 
 /*
+ * Takes back what an earlier refusal of the same request added to the header.
+ */
+
+void ngx_http_auth_api_token_clear_refusal(ngx_http_auth_api_token_ctx_t *ctx);
+
+
+/*
  * Called before a header is sent.  If that is the header of nginx's own page
  * for a refusal, it becomes the header of a problem (RFC 9457), whose body is
  * left in ctx->problem.

@@ -52,6 +52,10 @@ ngx_http_auth_api_token_valid_module(ngx_str_t *value)
         return NGX_OK;
     }
 
+    if (value->len >= 4 && ngx_strncmp(value->data, "mod-", 4) == 0) {
+        return NGX_DECLINED;
+    }
+
     for (n = 0; n < value->len; n++) {
         ch = value->data[n];
 

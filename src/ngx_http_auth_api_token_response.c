@@ -23,7 +23,7 @@ ngx_int_t
 ngx_http_auth_api_token_response_header(ngx_http_request_t *r,
     ngx_http_auth_api_token_response_t *response)
 {
-    ngx_table_elt_t  *h;
+    static ngx_str_t  encoding = ngx_string("Content-Encoding");
 
     r->header_sent = 1;
     r->filter_need_in_memory = 1;
@@ -38,9 +38,12 @@ ngx_http_auth_api_token_response_header(ngx_http_request_t *r,
     response->status = r->headers_out.status;
     response->content_length = r->headers_out.content_length_n;
 
-    h = r->headers_out.content_encoding;
+#if (NGX_HTTP_CACHE)
+    response->cached = r->cached;
+#endif
 
-    if (h && h->hash && h->value.len) {
+    if (ngx_http_auth_api_token_find_header(&r->headers_out.headers, &encoding))
+    {
         response->encoded = 1;
     }
 
@@ -121,6 +124,14 @@ ngx_http_auth_api_token_response_verdict(
         /* a 404 of a location that is not there is not one of the API */
 
         verdict->cause = "the API could not be asked";
+        return;
+    }
+
+    if (response->cached) {
+
+        /* its key has the id, which is public, and not the secret */
+
+        verdict->cause = "the answer came from a cache of nginx";
         return;
     }
 

@@ -28,6 +28,7 @@ typedef struct {
     size_t                size;               /* of its buffer */
 
     unsigned              local:1;
+    unsigned              cached:1;           /* by nginx */
     unsigned              encoded:1;          /* Content-Encoding */
     unsigned              oversize:1;
     unsigned              complete:1;         /* the last buffer was seen */

@@ -226,8 +226,9 @@ my %want = ("idt:$id:$secret"         => '204',
             "bearer  idt:$id:$secret" => '204',
             ''                        => '401',
             "idt:$id:$secret x"       => '400 invalid_request',
-            "Basic x"                 => '400 invalid_request',
-            "Bearer"                  => '401 invalid_token',
+            "Basic x"                 => '401',
+            "x y"                     => '401',
+            "Bearer"                  => '400 invalid_request',
             'x'                       => '401 invalid_token');
 
 for my $value (sort keys %want) {

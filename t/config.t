@@ -79,6 +79,10 @@ for my $case (
      qr/invalid value "token=" in "auth_api_token"/],
     ['two tokens', 'auth_api_token "r" token=$arg_a token=$arg_b;',
      qr/invalid value "token=\$arg_b" in "auth_api_token"/],
+    ['token of more than a variable', 'auth_api_token "r" token=x$arg_a;',
+     qr/invalid value "token=x\$arg_a" in "auth_api_token"/],
+    ['off with a parameter', 'auth_api_token off format=opaque;',
+     qr/invalid value "format=opaque" in .* expected nothing after "off"/],
     ['two formats', 'auth_api_token "r" format=idt format=opaque;',
      qr/invalid value "format=opaque" in .* expected each parameter once/],
     ['token of an unknown variable',
@@ -104,6 +108,10 @@ for my $case (
      qr/invalid value "" in "auth_api_token_request"/],
     ['a URI with arguments', 'auth_api_token_request /api?a=b;',
      qr/invalid value "\/api\?a=b" in "auth_api_token_request"/],
+    ['a URI with a space', 'auth_api_token_request "/a b";',
+     qr/invalid value "\/a b" in "auth_api_token_request"/],
+    ['a URI with a fragment', 'auth_api_token_request "/a#b";',
+     qr/invalid value "\/a#b" in "auth_api_token_request"/],
     ['a URI with a variable', 'auth_api_token_request /api/$host;',
      qr/invalid value "\/api\/\$host" in "auth_api_token_request"/],
     ['unknown parameter of _request', 'auth_api_token_request /api foo;',
@@ -155,6 +163,8 @@ for my $case (
      'auth_api_token_account ACC-1234-1234-1234-1234-1234;', $id],
     ['second account is wrong',
      'auth_api_token_account ACC-1234-5678 "ACC-1234 ";', $id],
+    ['account of more than a variable', 'auth_api_token_account ACC-$arg_a;',
+     $id],
     ['no account', 'auth_api_token_account;', qr/invalid number of arguments/],
     ['account type in lower case', 'auth_api_token_account_type vendor;',
      qr/invalid value "vendor" in "auth_api_token_account_type", expected "Cl/],
@@ -163,12 +173,20 @@ for my $case (
     ['module id in lower case after a capital', 'auth_api_token_module Mod-1;',
      $module],
     ['module id with a short group', 'auth_api_token_module MOD-047;', $module],
+    ['module id in lower case', 'auth_api_token_module mod-0478;', $module],
     ['module code with a capital', 'auth_api_token_module Billing;', $module],
     ['module code with a space', 'auth_api_token_module "new market";',
      $module],
     ['empty module', 'auth_api_token_module "";', $module],
     ['require without a variable', 'auth_api_token_require yes;',
      qr/invalid value "yes" in "auth_api_token_require", expected variables/],
+    ['require with two variables in one', 'auth_api_token_require $arg_a,$arg_b;',
+     qr/invalid value "\$arg_a,\$arg_b" in "auth_api_token_require"/],
+    ['require with a text and a variable', 'auth_api_token_require a${arg_b};',
+     qr/invalid value "a\$\{arg_b\}" in "auth_api_token_require"/],
+    ['require with an error in a variable',
+     'auth_api_token_require $arg_a error=$arg_b;',
+     qr/invalid value "error=\$arg_b" in "auth_api_token_require"/],
     ['require with another error',
      'auth_api_token_require $arg_a error=404;',
      qr/invalid value "error=404" in "auth_api_token_require"/],
@@ -182,6 +200,8 @@ for my $case (
 
     ['https of another value', 'auth_api_token_https yes;',
      qr/invalid value "yes" in "auth_api_token_https", expected "on", "off"/],
+    ['https of more than a variable', 'auth_api_token_https "on $https";',
+     qr/invalid value "on \$https" in "auth_api_token_https"/],
     ['duplicate _https', 'auth_api_token_https on; auth_api_token_https off;',
      qr/"auth_api_token_https" directive is duplicate/],
     ['problem of another value', 'auth_api_token_problem yes;',
@@ -212,7 +232,7 @@ accepted('all of it', server(
     . 'auth_api_token_account_type Client Vendor Operations $arg_type;'
     . 'auth_api_token_module MOD-0478 MOD-1756-1452 billing 365-ea $arg_m;'
     . 'auth_api_token_module MOD-1234;'
-    . 'auth_api_token_require $arg_a $arg_b error=401;'
+    . 'auth_api_token_require $arg_a ${arg_b} error=401;'
     . 'auth_api_token_require $arg_c;'
     . 'auth_api_token_https $arg_https;'
     . 'auth_api_token_problem off; auth_api_token_preflight on;'));

@@ -596,6 +596,8 @@ for my $answer ("garbage\r\n\r\n", "HTTP/1.1 200 OK\r\n",
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                 . sprintf("%x\r\n%s\r\n", $length, $body),
                 "HTTP/1.1 200 OK\r\nX: " . 'x' x 100000 . "\r\n\r\n$body",
+                "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
+                . "Content-Encoding:\r\nContent-Length: $length\r\n\r\n$body",
                 "HTTP/1.1 100 Continue\r\n\r\n",
                 "HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n$body",
                 "HTTP/1.1 999 Odd\r\nContent-Length: $length\r\n\r\n$body",
@@ -630,3 +632,126 @@ print {$sock} "<html>\n";
 close $sock;
 
 is(read_response($client)->{headers}{'x-result'}, 'unavailable', 'HTTP/0.9');
+
+
+
+=== TEST 28: an error_page that asks somebody else who knows anybody
+--- http_config
+    server {
+        listen 127.0.0.1:$TEST_NGINX_PORT_1;
+        return 200 '{"id":"TKN-1234-5678","status":"Active"}';
+    }
+--- config eval
+"    error_page 500 502 503 504 = /anybody;\n"
+. "    proxy_intercept_errors on;\n"
+. "    location = /anybody { proxy_pass http://127.0.0.1:"
+. "\$TEST_NGINX_PORT_1; }\n" . <<'END';
+    location /t {
+        auth_api_token "r";
+        error_page 418 /x;
+        add_header X-Result $auth_api_token_result always;
+        try_files /dev/null =204;
+    }
+END
+--- perl
+unavailable('reset', { reset => 'before' });
+unavailable('status 500', { status => 500 });
+
+
+
+=== TEST 29: an answer that nginx has in a cache, whoever asked for it
+--- http_config
+    proxy_cache_path cache keys_zone=cache:1m;
+    proxy_cache cache;
+    proxy_cache_valid any 1h;
+--- config eval
+$::Config . <<'END';
+    location /public/ {
+        proxy_pass http://token_api;
+    }
+END
+--- perl
+my $get = "GET /public/v1/accounts/api-tokens/TKN-1234-5678 HTTP/1.1\r\n"
+          . "Host: a\r\nAuthorization: Bearer ";
+my $bad = "GET /t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
+          . "idt:TKN-1234-5678:no\r\n\r\n";
+
+# the cache of the test holds a secret, as any of the API's bodies would
+api('PUT', 'tokens/TKN-1234-5678', { secret => 'good' });
+
+is(exchange("${get}idt:TKN-1234-5678:good\r\n\r\n")->{status}, 200,
+   'in the cache');
+is(exchange($bad)->{headers}{'x-result'}, 'unavailable', 'not for a lookup');
+--- error_log
+cause: the answer came from a cache of nginx
+
+
+
+=== TEST 30: a 401 with an X-Accel-Redirect to what says otherwise
+--- config eval
+$::Config . <<'END';
+    location = /evil {
+        internal;
+        default_type application/json;
+        return 200 '{"id":"TKN-1234-5678","status":"Active"}';
+    }
+END
+--- perl
+api('PUT', 'faults/any', { status => 401, headers =>
+                           { 'X-Accel-Redirect' => '/evil' } });
+is(ask()->{headers}{'x-result'}, 'unavailable', 'result');
+--- error_log
+cause: the API could not be asked
+
+
+
+=== TEST 31: a lookup that is cut off while a thread reads for it
+--- main_config
+    thread_pool default threads=1;
+--- config
+    auth_api_token_request /_token_api timeout=1ms;
+
+    location /t {
+        auth_api_token "r";
+        add_header X-Result $auth_api_token_result always;
+        try_files /dev/null =204;
+    }
+
+    location /big {
+        root html;
+        aio threads;
+        sendfile off;
+        output_buffers 64 32k;
+    }
+--- lookup
+        aio threads;
+        sendfile off;
+        alias html/token.json;
+--- user_files eval
+">>> token.json\n" . '{"id":"TKN-1234-5678","status":"Active"}' . "\n"
+. ">>> big\n" . 'x' x 3000000 . "\n"
+--- perl
+my %results;
+
+for my $round (1 .. 40) {
+    my @socks = map {
+        my $sock = client();
+        print {$sock} $_ % 2 ? "GET /big HTTP/1.1\r\nHost: a\r\n\r\n"
+                             : "GET /t HTTP/1.1\r\nHost: a\r\nAuthorization:"
+                               . " Bearer <TKN-1234-5678>\r\n\r\n";
+        $sock;
+    } 1 .. 12;
+
+    for my $sock (@socks) {
+        my $response = read_response($sock);
+        $results{$response->{status}
+                 . ($response->{headers}{'x-result'} || '')}++;
+    }
+}
+
+delete $results{'503unavailable'};
+
+is(join(' ', sort keys %results) =~ s/^200 204pass$/200/r, '200',
+   'files, and tokens that pass or time out');
+--- no_error_log
+[alert]

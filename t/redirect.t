@@ -603,3 +603,105 @@ is(exchange("$::Get\r\n")->{status}, 401, 'no token');
 is(exchange("$::Get$::Bad\r\n")->{status}, 0, 'closed');
 is(exchange("$::Get$::Good\r\n")->{status}, 204, 'pass');
 --- calls: 2
+
+
+
+=== TEST 25: a fallback has nothing of the refusal before it
+--- config
+    add_header X-Result $auth_api_token_result always;
+
+    location /t {
+        auth_api_token "one";
+        auth_api_token_request /_dead;
+        error_page 503 = @two;
+        error_page 401 = @open;
+        try_files /dev/null =204;
+    }
+
+    location @two {
+        auth_api_token "two";
+        try_files /dev/null =204;
+    }
+
+    location @open {
+        auth_api_token "three" token=$http_x_token;
+        try_files /dev/null =204;
+    }
+
+    location = /_dead {
+        internal;
+        proxy_pass http://127.0.0.1:1;
+    }
+--- perl
+my $response = exchange("$::Get$::Good\r\n");
+
+is($response->{status}, 204, 'passes');
+unlike($response->{head}, qr/^(?:Retry-After|WWW-Authenticate):/m, 'header');
+
+$response = exchange("$::Get$::Bad\r\n");
+
+is($response->{status}, 401, 'refused');
+like($response->{head}, qr/^WWW-Authenticate: Bearer realm="two"/m, 'realm');
+unlike($response->{head}, qr/^Retry-After:/m, 'no Retry-After');
+
+$response = exchange("${\$::Get}X-Token: <TKN-1234-5678>\r\n\r\n");
+
+is($response->{status}, 204, 'passes');
+unlike($response->{head}, qr/^(?:Retry-After|WWW-Authenticate):/m, 'header');
+--- calls: 3
+
+
+
+=== TEST 26: an error page that is checked and passes keeps the challenge
+--- config
+    location /t {
+        auth_api_token "r";
+        auth_api_token_module MOD-9999;
+        error_page 403 /page;
+        try_files /dev/null =204;
+    }
+
+    location = /page {
+        auth_api_token "page";
+        root html;
+    }
+--- user_files
+>>> page
+own page
+--- request
+GET /t
+--- more_headers
+Authorization: Bearer <TKN-1234-5678>
+--- error_code: 403
+--- response_headers_like
+WWW-Authenticate: Bearer realm="r", error="insufficient_scope".*
+--- response_body
+own page
+--- calls: 1
+
+
+
+=== TEST 27: an opaque token's verdict is not one of a token with an id
+--- config
+    location /t {
+        auth_api_token "r" format=opaque;
+        try_files /nope /other;
+    }
+
+    location /other {
+        auth_api_token "r";
+        add_header X-Result $auth_api_token_result always;
+        try_files /dev/null =204;
+    }
+--- lookup
+        proxy_pass http://token_api/public/v1/accounts/api-tokens/x;
+--- api
+fault any {"body":"{\"id\":\"TKN-9999-9999\",\"status\":\"Active\"}"}
+--- request
+GET /t
+--- more_headers
+Authorization: Bearer <TKN-1234-5678>
+--- error_code: 503
+--- response_headers
+X-Result: unavailable
+--- calls: 2

@@ -254,3 +254,45 @@ like(exchange("$::Get$::Bad\r\n")->{body}, qr/^\{"type"/, 'problem');
 is(ask($::Good), '204 pass', 'the first');
 is(ask($::Good), '503 -', 'the second, of the same claimed id');
 --- calls: 1
+
+
+
+=== TEST 12: whom another module lets in, an error page of later is not ours
+--- http_config
+    server {
+        listen 127.0.0.1:$TEST_NGINX_PORT_1;
+        return 401;
+    }
+--- config
+    satisfy any;
+    auth_request /other;
+    auth_api_token "r";
+    root html;
+
+    location = /other {
+        internal;
+        return 204;
+    }
+
+    location / {
+        proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_1;
+        proxy_intercept_errors on;
+        error_page 401 /page;
+    }
+
+    location = /page {
+        sendfile off;
+    }
+--- user_files eval
+">>> page\n" . 'x' x 200000 . "\n"
+--- perl
+my $sock = client();
+
+print {$sock} "$::Get\r\n" x 3;
+
+for (1 .. 3) {
+    my $response = read_response($sock);
+
+    is($response->{status}, 401, 'status');
+    is(length $response->{body}, 200001, 'the whole page');
+}
