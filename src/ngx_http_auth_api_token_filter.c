@@ -80,7 +80,7 @@ ngx_http_auth_api_token_header_filter(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_auth_api_token_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
-    ngx_chain_t                       *cl;
+    ngx_chain_t                       *out;
     ngx_http_auth_api_token_ctx_t     *ctx;
     ngx_http_auth_api_token_lookup_t  *lookup;
 
@@ -96,20 +96,12 @@ ngx_http_auth_api_token_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_http_next_body_filter(r, in);
     }
 
-    /* the problem takes the place of all that nginx's own page has */
+    /* nginx sends its own page in one go: the problem takes its place */
 
-    for (cl = in; cl; cl = cl->next) {
-        cl->buf->pos = cl->buf->last;
-        cl->buf->file_pos = cl->buf->file_last;
-    }
+    out = ctx->problem;
+    ctx->problem = NULL;
 
-    if (ctx->replaced) {
-        return ngx_http_next_body_filter(r, NULL);
-    }
-
-    ctx->replaced = 1;
-
-    return ngx_http_next_body_filter(r, ctx->problem);
+    return ngx_http_next_body_filter(r, out);
 }
 
 

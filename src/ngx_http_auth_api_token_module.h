@@ -107,7 +107,6 @@ typedef struct {
     unsigned                           asked:1;    /* there is a verdict */
     unsigned                           used:1;     /* it made the decision */
     unsigned                           parked:1;
-    unsigned                           replaced:1; /* by the problem */
 } ngx_http_auth_api_token_ctx_t;
 
 

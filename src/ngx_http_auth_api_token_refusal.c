@@ -526,7 +526,6 @@ ngx_http_auth_api_token_set_problem(ngx_http_request_t *r,
     ngx_http_auth_api_token_loc_conf_t  *alcf;
 
     ctx->problem = NULL;
-    ctx->replaced = 0;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
 

@@ -229,7 +229,32 @@ is(ask('/t'), 'module, MOD-8888', 'none');
 
 
 
-=== TEST 9: what is checked first
+=== TEST 9: a map that limit_req asks for before the check
+--- http_config
+    map $auth_api_token_account_type $allowed {
+        volatile;
+        Vendor  0;
+        default 1;
+    }
+
+    limit_req_zone $allowed$binary_remote_addr zone=r:1m rate=1000r/s;
+--- config
+    add_header X-Result "$auth_api_token_result" always;
+    location /t {
+        limit_req zone=r burst=10;
+        auth_api_token "r";
+        auth_api_token_require $allowed;
+        try_files /n =204;
+    }
+--- perl
+is(ask('/t'), 'require', 'Vendor');
+api('PUT', 'tokens/TKN-1234-5678', { account => { type => 'Client' } });
+is(ask('/t'), 'pass', 'Client');
+--- calls: 2
+
+
+
+=== TEST 10: what is checked first
 --- config
     add_header X-Result $auth_api_token_result always;
     auth_api_token "r";
@@ -249,7 +274,7 @@ is(ask('/t?i=ACC-8765-4321&t=Vendor&m=MOD-0478&a=1'), 'pass', 'pass');
 
 
 
-=== TEST 10: inherited, unless the level has its own
+=== TEST 11: inherited, unless the level has its own
 --- config
     add_header X-Result $auth_api_token_result always;
     auth_api_token "r";
@@ -269,7 +294,7 @@ is(ask('/nested/in/'), 'pass', 'from the location around it');
 
 
 
-=== TEST 11: many modules
+=== TEST 12: many modules
 --- config
     add_header X-Result $auth_api_token_result always;
     add_header X-Modules $auth_api_token_modules;
