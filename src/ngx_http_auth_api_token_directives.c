@@ -15,14 +15,16 @@
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_TIMEOUT  60000
 
 
-static char *ngx_http_auth_api_token_compile(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_http_complex_value_t *cv);
+static ngx_int_t ngx_http_auth_api_token_compile(ngx_conf_t *cf,
+    ngx_str_t *value, ngx_http_complex_value_t *cv);
 static char *ngx_http_auth_api_token_invalid(ngx_conf_t *cf,
     ngx_command_t *cmd, ngx_str_t *value, char *expected);
 static ngx_int_t ngx_http_auth_api_token_variable(ngx_str_t *value);
 static ngx_int_t ngx_http_auth_api_token_repeated(ngx_conf_t *cf, ngx_uint_t n);
 static ngx_http_auth_api_token_line_t *ngx_http_auth_api_token_add_line(
     ngx_conf_t *cf, ngx_array_t **lines);
+static ngx_int_t ngx_http_auth_api_token_add_value(ngx_conf_t *cf,
+    ngx_http_auth_api_token_line_t *line, ngx_str_t *value);
 static ngx_int_t ngx_http_auth_api_token_label(ngx_str_t *label);
 
 
@@ -32,7 +34,6 @@ ngx_http_auth_api_token_set_check(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_auth_api_token_loc_conf_t *alcf = conf;
 
-    char                             *rv;
     ngx_str_t                        *value, s;
     ngx_uint_t                        i;
     ngx_http_auth_api_token_check_t  *check;
@@ -48,10 +49,10 @@ ngx_http_auth_api_token_set_check(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
-    rv = ngx_http_auth_api_token_compile(cf, &value[1], &check->realm);
-
-    if (rv != NGX_CONF_OK) {
-        return rv;
+    if (ngx_http_auth_api_token_compile(cf, &value[1], &check->realm)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
     }
 
     for (i = 2; i < cf->args->nelts; i++) {
@@ -76,10 +77,10 @@ ngx_http_auth_api_token_set_check(ngx_conf_t *cf, ngx_command_t *cmd,
                 return NGX_CONF_ERROR;
             }
 
-            rv = ngx_http_auth_api_token_compile(cf, &s, check->token);
-
-            if (rv != NGX_CONF_OK) {
-                return rv;
+            if (ngx_http_auth_api_token_compile(cf, &s, check->token)
+                != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
             }
 
             continue;
@@ -252,10 +253,8 @@ ngx_http_auth_api_token_set_values(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     char  *p = conf;
 
-    char                              *rv;
     ngx_str_t                         *value;
     ngx_uint_t                         i;
-    ngx_http_complex_value_t          *cv;
     ngx_http_auth_api_token_line_t    *line;
     ngx_http_auth_api_token_values_t  *values;
 
@@ -277,15 +276,8 @@ ngx_http_auth_api_token_set_values(ngx_conf_t *cf, ngx_command_t *cmd,
                                                    values->expected);
         }
 
-        cv = ngx_array_push(&line->values);
-        if (cv == NULL) {
+        if (ngx_http_auth_api_token_add_value(cf, line, &value[i]) != NGX_OK) {
             return NGX_CONF_ERROR;
-        }
-
-        rv = ngx_http_auth_api_token_compile(cf, &value[i], cv);
-
-        if (rv != NGX_CONF_OK) {
-            return rv;
         }
     }
 
@@ -299,10 +291,8 @@ ngx_http_auth_api_token_set_require(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_auth_api_token_loc_conf_t *alcf = conf;
 
-    char                            *rv;
     ngx_str_t                       *value;
     ngx_uint_t                       i;
-    ngx_http_complex_value_t        *cv;
     ngx_http_auth_api_token_line_t  *line;
 
     value = cf->args->elts;
@@ -335,15 +325,8 @@ ngx_http_auth_api_token_set_require(ngx_conf_t *cf, ngx_command_t *cmd,
                                                    "\"error=403\"");
         }
 
-        cv = ngx_array_push(&line->values);
-        if (cv == NULL) {
+        if (ngx_http_auth_api_token_add_value(cf, line, &value[i]) != NGX_OK) {
             return NGX_CONF_ERROR;
-        }
-
-        rv = ngx_http_auth_api_token_compile(cf, &value[i], cv);
-
-        if (rv != NGX_CONF_OK) {
-            return rv;
         }
     }
 
@@ -395,12 +378,17 @@ ngx_http_auth_api_token_set_https(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_auth_api_token_compile(cf, &value[1],
-                                           alcf->https_value);
+    if (ngx_http_auth_api_token_compile(cf, &value[1], alcf->https_value)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
 
 
-static char *
+static ngx_int_t
 ngx_http_auth_api_token_compile(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_complex_value_t *cv)
 {
@@ -412,11 +400,7 @@ ngx_http_auth_api_token_compile(ngx_conf_t *cf, ngx_str_t *value,
     ccv.value = value;
     ccv.complex_value = cv;
 
-    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
+    return ngx_http_compile_complex_value(&ccv);
 }
 
 
@@ -528,6 +512,21 @@ ngx_http_auth_api_token_add_line(ngx_conf_t *cf, ngx_array_t **lines)
     }
 
     return line;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_add_value(ngx_conf_t *cf,
+    ngx_http_auth_api_token_line_t *line, ngx_str_t *value)
+{
+    ngx_http_complex_value_t  *cv;
+
+    cv = ngx_array_push(&line->values);
+    if (cv == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_auth_api_token_compile(cf, value, cv);
 }
 
 
