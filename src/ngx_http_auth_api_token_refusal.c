@@ -206,6 +206,10 @@ ngx_http_auth_api_token_challenge(ngx_http_request_t *r,
     ngx_table_elt_t                    *h;
     ngx_http_auth_api_token_refusal_t  *refusal;
 
+#if (nginx_version >= 1023000)
+    ngx_table_elt_t                   **last;
+#endif
+
     refusal = &ngx_http_auth_api_token_refusals[ctx->reason];
 
     error = refusal->error;
@@ -241,36 +245,27 @@ ngx_http_auth_api_token_challenge(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    /* a request that was redirected internally may be refused twice */
-
-    h = ctx->challenge;
-
+    h = ngx_http_auth_api_token_push_header(r, "WWW-Authenticate");
     if (h == NULL) {
-        h = ngx_http_auth_api_token_push_header(r, "WWW-Authenticate");
-        if (h == NULL) {
-            return NGX_ERROR;
-        }
-
-        ctx->challenge = h;
-
-#if (nginx_version >= 1023000)
-        {
-        ngx_table_elt_t  **last;
-
-        last = &r->headers_out.www_authenticate;
-
-        while (*last) {
-            last = &(*last)->next;
-        }
-
-        *last = h;
-        }
-#else
-        r->headers_out.www_authenticate = h;
-#endif
+        return NGX_ERROR;
     }
 
-    h->hash = 1;
+    ctx->challenge = h;
+
+#if (nginx_version >= 1023000)
+
+    last = &r->headers_out.www_authenticate;
+
+    while (*last) {
+        last = &(*last)->next;
+    }
+
+    *last = h;
+
+#else
+    r->headers_out.www_authenticate = h;
+#endif
+
     h->value.data = p;
 
     p = ngx_cpymem(p, "Bearer realm=\"", sizeof("Bearer realm=\"") - 1);
@@ -405,20 +400,15 @@ ngx_http_auth_api_token_set_retry_after(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    h = ctx->retry_after;
-
+    h = ngx_http_auth_api_token_push_header(r, "Retry-After");
     if (h == NULL) {
-        h = ngx_http_auth_api_token_push_header(r, "Retry-After");
-        if (h == NULL) {
-            return NGX_ERROR;
-        }
-
-        ctx->retry_after = h;
+        return NGX_ERROR;
     }
+
+    ctx->retry_after = h;
 
     t = ctx->verdict.retry_after ? ctx->verdict.retry_after
                                  : NGX_HTTP_AUTH_API_TOKEN_RETRY_AFTER;
-    h->hash = 1;
     h->value.data = p;
     h->value.len = ngx_sprintf(p, "%T", t) - p;
 
@@ -438,6 +428,7 @@ ngx_http_auth_api_token_push_header(ngx_http_request_t *r, char *name)
 
     ngx_memzero(h, sizeof(ngx_table_elt_t));
 
+    h->hash = 1;
     h->key.data = (u_char *) name;
     h->key.len = ngx_strlen(name);
 

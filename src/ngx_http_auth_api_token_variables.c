@@ -253,10 +253,6 @@ static void
 ngx_http_auth_api_token_set_variable(ngx_http_variable_value_t *v,
     ngx_str_t *value)
 {
-    /* never cached: it may change until the request has ended */
-
-    v->no_cacheable = 1;
-
     if (value == NULL || value->len == 0) {
         v->valid = 0;
         v->not_found = 1;

@@ -416,26 +416,7 @@ upstream SSL certificate verify error
 
 
 
-=== TEST 21: an event method that is not edge-triggered
---- http_config
---- config eval: $::Config
---- event_method: poll
---- perl
-for my $fault ({}, { chunked => 1 }, { reset => 'middle' }, { pad => 100000 },
-               { status => 401 }, {})
-{
-    api('PUT', 'faults/any', $fault);
-    exchange($::Ask);
-}
-
-my @socks = map { my $s = client(); print {$s} $::Ask; $s } 1 .. 10;
-
-is(read_response($_)->{status}, 204, 'passes') for @socks;
---- calls: 16
-
-
-
-=== TEST 22: many at once
+=== TEST 21: many at once
 --- config eval: $::Config
 --- api
 fault any {"delay":100}
@@ -447,7 +428,7 @@ is(read_response($_)->{status}, 204, 'passes') for @socks;
 
 
 
-=== TEST 23: next_upstream asks another server
+=== TEST 22: next_upstream asks another server
 --- http_config
     upstream two {
         server 127.0.0.1:1 max_fails=0;
@@ -462,7 +443,7 @@ is(exchange($::Ask)->{status}, 204, 'passes') for 1 .. 4;
 
 
 
-=== TEST 24: the error log of a lookup names its own request
+=== TEST 23: the error log of a lookup names its own request
 --- config eval: $::Config
 --- lookup
         proxy_pass http://127.0.0.1:1/$auth_api_token_claimed_id;

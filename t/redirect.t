@@ -595,3 +595,31 @@ Authorization: Bearer <TKN-1234-5678>
 --- response_headers
 X-Result: unavailable
 --- calls: 2
+
+
+
+=== TEST 24: an error page that is refused for a reason without a challenge
+--- config
+    add_header X-Result $auth_api_token_result always;
+
+    location /t {
+        auth_api_token "r";
+        auth_api_token_module MOD-9999;
+        error_page 403 /page;
+        try_files /dev/null =204;
+    }
+
+    location = /page {
+        auth_api_token "page";
+        auth_api_token_https on;
+        root html;
+    }
+--- request
+GET /t
+--- more_headers
+Authorization: Bearer <TKN-1234-5678>
+--- error_code: 403
+--- response_headers
+! WWW-Authenticate
+X-Result: insecure
+--- calls: 1

@@ -155,7 +155,8 @@ is("@statuses", '204 401 204 401 204 401 204', 'in order');
 --- user_files eval: $::Users
 --- perl
 is(ask($::Good), '401 module Basic Bearer', 'status of the other');
---- calls: 1
+like(exchange("$::Get$::Good\r\n")->{body}, qr/<title>401/, 'page of nginx');
+--- calls: 2
 
 
 
