@@ -228,3 +228,19 @@ is(join(' ', sort keys %results) =~ s/^200 204pass$/200/r, '200',
    'files, and tokens that pass or time out');
 --- no_error_log
 [alert]
+
+
+
+=== TEST 9: a lookup location that answers from a file
+--- config eval: $::Config
+--- lookup
+        sendfile on;
+        alias html/token.json;
+--- user_files eval
+">>> token.json\n" . '{"id":"TKN-1234-5678","status":"Active"}' . "\n"
+--- request
+GET /t
+--- more_headers
+Authorization: Bearer <TKN-1234-5678>
+--- error_code: 204
+--- calls: 0
