@@ -9,7 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_module.h"
 #include "ngx_http_auth_api_token_bearer.h"
-#include "ngx_http_auth_api_token_lookup.h"
+#include "ngx_http_auth_api_token_flight.h"
 #include "ngx_http_auth_api_token_refusal.h"
 #include "ngx_http_auth_api_token_require.h"
 
@@ -18,12 +18,13 @@ static ngx_int_t ngx_http_auth_api_token_decide(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
 static ngx_uint_t ngx_http_auth_api_token_differs(ngx_str_t *one,
     ngx_str_t *two);
+static ngx_uint_t ngx_http_auth_api_token_outdated(
+    ngx_http_auth_api_token_ctx_t *ctx,
+    ngx_http_auth_api_token_loc_conf_t *alcf);
 static ngx_int_t ngx_http_auth_api_token_preflight(ngx_http_request_t *r);
 static ngx_int_t ngx_http_auth_api_token_credential(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
 static ngx_int_t ngx_http_auth_api_token_secure(ngx_http_request_t *r);
-static ngx_int_t ngx_http_auth_api_token_ask(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx);
 static ngx_int_t ngx_http_auth_api_token_judge(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
 static ngx_int_t ngx_http_auth_api_token_test_lines(ngx_http_request_t *r,
@@ -53,7 +54,7 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_auth_api_token_module);
 
-    if (ctx && ctx->lookup) {
+    if (ctx && ctx->flight) {
         return NGX_AGAIN;
     }
 
@@ -97,6 +98,11 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "auth api token decision: %ui", (ngx_uint_t) ctx->reason);
 
+    if (alcf->cache) {
+        ngx_http_auth_api_token_store_count(alcf->cache->zone->store,
+                                            ctx->reason);
+    }
+
     if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_PASS) {
         return NGX_OK;
     }
@@ -131,12 +137,21 @@ ngx_http_auth_api_token_decide(ngx_http_request_t *r,
 
     rc = ngx_http_auth_api_token_credential(r, ctx);
 
-    /* an internal redirect may lead to another API or credential */
+    /* an internal redirect may lead to another API, credential or cache */
 
     if (ngx_http_auth_api_token_differs(&scope, &ctx->scope)
         || ngx_http_auth_api_token_differs(&token, &ctx->token))
     {
         ctx->asked = 0;
+        ctx->waited = 0;
+        ctx->store = NULL;
+
+    } else if (ctx->asked
+               && ctx->asked_in != alcf
+               && ngx_http_auth_api_token_outdated(ctx, alcf))
+    {
+        ctx->asked = 0;
+        ctx->waited = 0;
     }
 
     if (rc != NGX_OK || ctx->reason != NGX_HTTP_AUTH_API_TOKEN_UNDECIDED) {
@@ -147,7 +162,8 @@ ngx_http_auth_api_token_decide(ngx_http_request_t *r,
         rc = ngx_http_auth_api_token_ask(r, ctx);
 
         if (rc != NGX_OK) {
-            return rc;
+            return (rc == NGX_AGAIN) ? NGX_AGAIN
+                                     : NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }
 
@@ -167,6 +183,38 @@ ngx_http_auth_api_token_differs(ngx_str_t *one, ngx_str_t *two)
 {
     return one->len != two->len
            || ngx_memcmp(one->data, two->data, one->len) != 0;
+}
+
+
+/* what is good enough for one location may be too old for another */
+
+static ngx_uint_t
+ngx_http_auth_api_token_outdated(ngx_http_auth_api_token_ctx_t *ctx,
+    ngx_http_auth_api_token_loc_conf_t *alcf)
+{
+    ngx_msec_t                          age;
+    ngx_http_auth_api_token_verdict_t  *verdict;
+
+    verdict = &ctx->verdict;
+
+    /* nobody asks twice for one request */
+
+    if (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE
+        || verdict->reason == NGX_HTTP_AUTH_API_TOKEN_BUSY
+        || verdict->reason == NGX_HTTP_AUTH_API_TOKEN_LIMITED
+        || (ngx_msec_int_t) (verdict->asked - ctx->created) >= 0)
+    {
+        return 0;
+    }
+
+    if (alcf->cache == NULL) {
+        return 1;
+    }
+
+    age = ngx_current_msec - verdict->asked;
+
+    return age >= (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_PASS
+                   ? alcf->cache->valid : alcf->cache->denied);
 }
 
 
@@ -298,43 +346,6 @@ ngx_http_auth_api_token_secure(ngx_http_request_t *r)
     }
 
     return NGX_DECLINED;
-}
-
-
-static ngx_int_t
-ngx_http_auth_api_token_ask(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx)
-{
-    ngx_int_t  rc;
-
-    /* so that a client that leaves is noticed */
-
-    if (r->connection->read->ready) {
-        ngx_post_event(r->connection->read, &ngx_posted_events);
-
-    } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    rc = ngx_http_auth_api_token_lookup(r, ctx);
-
-    if (rc == NGX_ERROR) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (rc != NGX_AGAIN) {
-
-        /* there is a verdict already */
-
-        return NGX_OK;
-    }
-
-    r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = ngx_http_core_run_phases;
-
-    ctx->parked = 1;
-
-    return NGX_AGAIN;
 }
 
 
@@ -512,6 +523,7 @@ ngx_http_auth_api_token_make_ctx(ngx_http_request_t *r)
         ngx_memzero(ctx, sizeof(ngx_http_auth_api_token_ctx_t));
 
         ctx->request = r;
+        ctx->created = ngx_current_msec;
 
         cln->handler = ngx_http_auth_api_token_cleanup;
     }
@@ -529,9 +541,7 @@ ngx_http_auth_api_token_cleanup(void *data)
 
     /* the client left; the lookup goes on */
 
-    if (ctx->lookup) {
-        ngx_queue_remove(&ctx->queue);
-    }
+    ngx_http_auth_api_token_flight_leave(ctx);
 }
 
 

@@ -29,13 +29,24 @@ ngx_int_t
 ngx_http_auth_api_token_digest(u_char *secret, ngx_str_t *scope,
     ngx_str_t *token, u_char *key)
 {
-    uint64_t           len;
-    static EVP_MD_CTX  *ctx;
+    uint64_t              len;
+    static EVP_MD_CTX    *ctx;
+    static const EVP_MD  *md;
 
-    /* the context is made once in a worker and serves all its requests */
+    /*
+     * both are made once in a worker and serve all its requests; EVP_sha256()
+     * would be fetched anew each time
+     */
 
     if (ctx == NULL) {
-        ctx = EVP_MD_CTX_new();
+
+#if (OPENSSL_VERSION_NUMBER >= 0x30000000L)
+        md = EVP_MD_fetch(NULL, "SHA256", NULL);
+#else
+        md = EVP_sha256();
+#endif
+
+        ctx = md ? EVP_MD_CTX_new() : NULL;
         if (ctx == NULL) {
             return NGX_ERROR;
         }
@@ -43,7 +54,7 @@ ngx_http_auth_api_token_digest(u_char *secret, ngx_str_t *scope,
 
     len = scope->len;
 
-    if (EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1
+    if (EVP_DigestInit_ex(ctx, md, NULL) != 1
         || EVP_DigestUpdate(ctx, secret, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN)
            != 1
         || EVP_DigestUpdate(ctx, &len, sizeof(uint64_t)) != 1

@@ -14,18 +14,16 @@
 #define NGX_HTTP_AUTH_API_TOKEN_TIMEOUT      10000
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_TIMEOUT  60000
 
+#define NGX_HTTP_AUTH_API_TOKEN_RATE         30      /* a minute */
+#define NGX_HTTP_AUTH_API_TOKEN_BURST        30
+#define NGX_HTTP_AUTH_API_TOKEN_MAX_RATE     1000000
 
-static ngx_int_t ngx_http_auth_api_token_compile(ngx_conf_t *cf,
-    ngx_str_t *value, ngx_http_complex_value_t *cv);
-static char *ngx_http_auth_api_token_invalid(ngx_conf_t *cf,
-    ngx_command_t *cmd, ngx_str_t *value, char *expected);
+
 static ngx_int_t ngx_http_auth_api_token_variable(ngx_str_t *value);
-static ngx_int_t ngx_http_auth_api_token_repeated(ngx_conf_t *cf, ngx_uint_t n);
 static ngx_http_auth_api_token_line_t *ngx_http_auth_api_token_add_line(
     ngx_conf_t *cf, ngx_array_t **lines);
 static ngx_int_t ngx_http_auth_api_token_add_value(ngx_conf_t *cf,
     ngx_http_auth_api_token_line_t *line, ngx_str_t *value);
-static ngx_int_t ngx_http_auth_api_token_label(ngx_str_t *label);
 
 
 char *
@@ -176,7 +174,7 @@ ngx_http_auth_api_token_set_request(ngx_conf_t *cf, ngx_command_t *cmd,
             request->api.data = value[i].data + 4;
             request->api.len = value[i].len - 4;
 
-            if (ngx_http_auth_api_token_label(&request->api) != NGX_OK) {
+            if (ngx_http_auth_api_token_valid_label(&request->api) != NGX_OK) {
                 return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
                                               "a label of letters, digits, "
                                               "\".\", \"_\" and \"-\"");
@@ -210,38 +208,6 @@ ngx_http_auth_api_token_set_request(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     alcf->request = request;
-
-    return NGX_CONF_OK;
-}
-
-
-char *
-ngx_http_auth_api_token_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf)
-{
-    ngx_http_auth_api_token_loc_conf_t *alcf = conf;
-
-    ngx_str_t  *value;
-
-    if (alcf->cache != NGX_CONF_UNSET) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "off") != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "zone \"%V\" in \"%V\" is not declared, "
-                           "expected \"off\"", &value[1], &cmd->name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (cf->args->nelts > 2) {
-        return ngx_http_auth_api_token_invalid(cf, cmd, &value[2],
-                                               "nothing after \"off\"");
-    }
-
-    alcf->cache = 0;
 
     return NGX_CONF_OK;
 }
@@ -388,7 +354,120 @@ ngx_http_auth_api_token_set_https(ngx_conf_t *cf, ngx_command_t *cmd,
 }
 
 
-static ngx_int_t
+char *
+ngx_http_auth_api_token_set_limit(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_auth_api_token_loc_conf_t *alcf = conf;
+
+    size_t                            len;
+    ngx_int_t                         n;
+    ngx_str_t                        *value, s;
+    ngx_uint_t                        i, scale;
+    ngx_http_auth_api_token_limit_t  *limit;
+
+    if (alcf->limit != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+
+        if (cf->args->nelts > 2) {
+            return ngx_http_auth_api_token_invalid(cf, cmd, &value[2],
+                                                   "nothing after \"off\"");
+        }
+
+        alcf->limit = NULL;
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_script_variables_count(&value[1]) == 0) {
+        return ngx_http_auth_api_token_invalid(cf, cmd, &value[1],
+                                               "a key with a variable, such "
+                                               "as \"$binary_remote_addr\", "
+                                               "or \"off\"");
+    }
+
+    limit = ngx_pcalloc(cf->pool, sizeof(ngx_http_auth_api_token_limit_t));
+    if (limit == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_auth_api_token_compile(cf, &value[1], &limit->key) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    limit->rate = NGX_HTTP_AUTH_API_TOKEN_RATE * 1000 / 60;
+    limit->burst = NGX_HTTP_AUTH_API_TOKEN_BURST;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_auth_api_token_repeated(cf, i) == NGX_OK) {
+            return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
+                                                   "each parameter once");
+        }
+
+        if (ngx_strncmp(value[i].data, "rate=", 5) == 0) {
+
+            len = value[i].len;
+            scale = 1;
+
+            if (len > 8 && ngx_strcmp(value[i].data + len - 3, "r/s") == 0) {
+                len -= 3;
+
+            } else if (len > 8
+                       && ngx_strcmp(value[i].data + len - 3, "r/m") == 0)
+            {
+                len -= 3;
+                scale = 60;
+
+            } else {
+                len = 5;
+            }
+
+            n = ngx_atoi(value[i].data + 5, len - 5);
+
+            if (n <= 0 || n > NGX_HTTP_AUTH_API_TOKEN_MAX_RATE) {
+                return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
+                                                       "a rate such as "
+                                                       "\"rate=30r/m\", up to "
+                                                       "1000000r/s");
+            }
+
+            limit->rate = n * 1000 / scale;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "burst=", 6) == 0) {
+            s.data = value[i].data + 6;
+            s.len = value[i].len - 6;
+
+            n = ngx_atoi(s.data, s.len);
+
+            if (n <= 0 || n > NGX_HTTP_AUTH_API_TOKEN_MAX_RATE) {
+                return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
+                                                       "a number from 1 to "
+                                                       "1000000");
+            }
+
+            limit->burst = n;
+            continue;
+        }
+
+        return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
+                                               "\"rate=\" or \"burst=\"");
+    }
+
+    alcf->limit = limit;
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_int_t
 ngx_http_auth_api_token_compile(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_complex_value_t *cv)
 {
@@ -404,7 +483,7 @@ ngx_http_auth_api_token_compile(ngx_conf_t *cf, ngx_str_t *value,
 }
 
 
-static char *
+char *
 ngx_http_auth_api_token_invalid(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_str_t *value, char *expected)
 {
@@ -455,9 +534,7 @@ ngx_http_auth_api_token_variable(ngx_str_t *value)
 }
 
 
-/* whether a parameter of the same name stands before the n-th */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_auth_api_token_repeated(ngx_conf_t *cf, ngx_uint_t n)
 {
     u_char      *p;
@@ -527,28 +604,4 @@ ngx_http_auth_api_token_add_value(ngx_conf_t *cf,
     }
 
     return ngx_http_auth_api_token_compile(cf, value, cv);
-}
-
-
-static ngx_int_t
-ngx_http_auth_api_token_label(ngx_str_t *label)
-{
-    u_char  ch;
-    size_t  n;
-
-    for (n = 0; n < label->len; n++) {
-        ch = label->data[n];
-
-        if ((ch >= 'a' && ch <= 'z')
-            || (ch >= 'A' && ch <= 'Z')
-            || (ch >= '0' && ch <= '9')
-            || ch == '.' || ch == '_' || ch == '-')
-        {
-            continue;
-        }
-
-        return NGX_ERROR;
-    }
-
-    return label->len ? NGX_OK : NGX_ERROR;
 }

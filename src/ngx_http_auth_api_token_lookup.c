@@ -10,8 +10,10 @@
 #include "ngx_http_auth_api_token_lookup.h"
 
 
-static ngx_http_auth_api_token_lookup_t *ngx_http_auth_api_token_create_lookup(
-    ngx_http_request_t *r, ngx_http_auth_api_token_ctx_t *ctx);
+static ngx_int_t ngx_http_auth_api_token_init_lookup(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx,
+    ngx_http_auth_api_token_question_t *question,
+    ngx_http_auth_api_token_lookup_t **lookup);
 static ngx_int_t ngx_http_auth_api_token_init_connection(ngx_http_request_t *r,
     ngx_http_auth_api_token_lookup_t *lookup, ngx_connection_t *c);
 static ngx_int_t ngx_http_auth_api_token_init_request(
@@ -25,7 +27,7 @@ static void ngx_http_auth_api_token_lookup_timeout(ngx_event_t *ev);
 static ngx_int_t ngx_http_auth_api_token_lookup_done(ngx_http_request_t *r,
     void *data, ngx_int_t rc);
 static void ngx_http_auth_api_token_lookup_finish(ngx_http_request_t *r);
-static void ngx_http_auth_api_token_wake(
+static void ngx_http_auth_api_token_end_lookup(
     ngx_http_auth_api_token_lookup_t *lookup,
     ngx_http_auth_api_token_verdict_t *verdict);
 static void ngx_http_auth_api_token_close_lookup(
@@ -34,35 +36,47 @@ static void ngx_http_auth_api_token_close_connection(ngx_connection_t *c);
 
 
 ngx_int_t
-ngx_http_auth_api_token_lookup(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx)
+ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx,
+    ngx_http_auth_api_token_question_t *question,
+    ngx_http_auth_api_token_ticket_t *ticket,
+    ngx_http_auth_api_token_lookup_t **lookup)
 {
-    ngx_http_auth_api_token_lookup_t  *lookup;
+    ngx_int_t  rc;
 
-    lookup = ngx_http_auth_api_token_create_lookup(r, ctx);
+    rc = ngx_http_auth_api_token_init_lookup(r, ctx, question, lookup);
 
-    if (lookup == NULL) {
-        return ctx->asked ? NGX_OK : NGX_ERROR;
+    if (rc != NGX_OK) {
+        if (ticket) {
+            ngx_http_auth_api_token_store_cancel(ctx->store, ticket);
+        }
+
+        return rc;
     }
+
+    ngx_http_auth_api_token_flight_init(&(*lookup)->flight,
+                                        ticket ? ctx->store : NULL, ticket);
 
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "auth api token lookup *%uA",
-                   lookup->request->connection->number);
+                   (*lookup)->request->connection->number);
 
-    ctx->lookup = lookup;
-    ngx_queue_insert_tail(&lookup->waiters, &ctx->queue);
-
-    /* the lookup may end in this call, the waiters are posted even then */
-
-    ngx_http_run_posted_requests(lookup->request->connection);
-
-    return NGX_AGAIN;
+    return NGX_OK;
 }
 
 
-static ngx_http_auth_api_token_lookup_t *
-ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx)
+void
+ngx_http_auth_api_token_start_lookup(ngx_http_auth_api_token_lookup_t *lookup)
+{
+    ngx_http_run_posted_requests(lookup->request->connection);
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_init_lookup(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx,
+    ngx_http_auth_api_token_question_t *question,
+    ngx_http_auth_api_token_lookup_t **plookup)
 {
     u_char                              *p;
     ngx_pool_t                          *pool;
@@ -75,16 +89,8 @@ ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r,
     conf = alcf->request;
 
     c = ngx_get_connection(0, r->connection->log);
-
     if (c == NULL) {
-        ngx_memzero(&ctx->verdict, sizeof(ngx_http_auth_api_token_verdict_t));
-
-        ctx->verdict.reason = NGX_HTTP_AUTH_API_TOKEN_BUSY;
-        ctx->verdict.cause = "no connection is left";
-        ctx->answered = ngx_current_msec;
-        ctx->asked = 1;
-
-        return NULL;
+        return NGX_BUSY;
     }
 
     c->fd = (ngx_socket_t) -1;
@@ -92,7 +98,7 @@ ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r,
     pool = ngx_create_pool(2048, ngx_cycle->log);
     if (pool == NULL) {
         ngx_http_auth_api_token_close_connection(c);
-        return NULL;
+        return NGX_ERROR;
     }
 
     c->pool = pool;
@@ -100,10 +106,8 @@ ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r,
     lookup = ngx_pcalloc(pool, sizeof(ngx_http_auth_api_token_lookup_t));
     if (lookup == NULL) {
         ngx_http_auth_api_token_close_connection(c);
-        return NULL;
+        return NGX_ERROR;
     }
-
-    ngx_queue_init(&lookup->waiters);
 
     lookup->service = conf->service;
 
@@ -113,7 +117,7 @@ ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r,
     p = ngx_pnalloc(pool, lookup->authorization.len + lookup->id.len);
     if (p == NULL) {
         ngx_http_auth_api_token_close_connection(c);
-        return NULL;
+        return NGX_ERROR;
     }
 
     lookup->authorization.data = p;
@@ -128,13 +132,13 @@ ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r,
 
     if (ngx_http_auth_api_token_init_connection(r, lookup, c) != NGX_OK) {
         ngx_http_auth_api_token_close_connection(c);
-        return NULL;
+        return NGX_ERROR;
     }
 
     lookup->request = ngx_http_create_request(c);
     if (lookup->request == NULL) {
         ngx_http_auth_api_token_close_connection(c);
-        return NULL;
+        return NGX_ERROR;
     }
 
     c->data = lookup->request;
@@ -143,7 +147,19 @@ ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r,
         || ngx_http_auth_api_token_subrequest(lookup, &conf->uri) != NGX_OK)
     {
         ngx_http_auth_api_token_close_lookup(lookup);
-        return NULL;
+        return NGX_ERROR;
+    }
+
+    lookup->asked = ngx_current_msec;
+
+    if (question) {
+        lookup->question = *question;
+        lookup->question.id = lookup->id;
+
+        if (question->budget) {
+            lookup->budget = *question->budget;
+            lookup->question.budget = &lookup->budget;
+        }
     }
 
     lookup->timer.data = lookup;
@@ -152,7 +168,9 @@ ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r,
 
     ngx_add_timer(&lookup->timer, conf->timeout);
 
-    return lookup;
+    *plookup = lookup;
+
+    return NGX_OK;
 }
 
 
@@ -410,9 +428,10 @@ ngx_http_auth_api_token_lookup_timeout(ngx_event_t *ev)
     ngx_memzero(&verdict, sizeof(ngx_http_auth_api_token_verdict_t));
 
     verdict.reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
+    verdict.health = NGX_HTTP_AUTH_API_TOKEN_FAULT;
     verdict.cause = "timed out";
 
-    ngx_http_auth_api_token_wake(lookup, &verdict);
+    ngx_http_auth_api_token_end_lookup(lookup, &verdict);
 
     if (lookup->request->blocked) {
 
@@ -479,44 +498,38 @@ ngx_http_auth_api_token_lookup_finish(ngx_http_request_t *r)
                                                              : NULL,
                                              &verdict);
 
-    ngx_http_auth_api_token_wake(lookup, &verdict);
+    ngx_http_auth_api_token_end_lookup(lookup, &verdict);
     ngx_http_auth_api_token_close_lookup(lookup);
 }
 
 
 static void
-ngx_http_auth_api_token_wake(ngx_http_auth_api_token_lookup_t *lookup,
+ngx_http_auth_api_token_end_lookup(ngx_http_auth_api_token_lookup_t *lookup,
     ngx_http_auth_api_token_verdict_t *verdict)
 {
-    ngx_queue_t                    *q;
-    ngx_connection_t               *c;
-    ngx_http_auth_api_token_ctx_t  *ctx;
+    ngx_http_auth_api_token_flight_t  *flight;
 
-    while (!ngx_queue_empty(&lookup->waiters)) {
-
-        q = ngx_queue_head(&lookup->waiters);
-        ngx_queue_remove(q);
-
-        ctx = ngx_queue_data(q, ngx_http_auth_api_token_ctx_t, queue);
-
-        if (ngx_http_auth_api_token_copy_verdict(ctx->request->pool,
-                                                 &ctx->verdict, verdict)
-            != NGX_OK)
-        {
-            ngx_memzero(&ctx->verdict,
-                        sizeof(ngx_http_auth_api_token_verdict_t));
-
-            ctx->verdict.reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
-        }
-
-        ctx->lookup = NULL;
-        ctx->asked = 1;
-        ctx->answered = ngx_current_msec;
-
-        c = ctx->request->connection;
-
-        ngx_post_event(c->write, &ngx_posted_events);
+    if (lookup->ended) {
+        return;
     }
+
+    lookup->ended = 1;
+    lookup->question.now = ngx_current_msec;
+
+    flight = &lookup->flight;
+
+    verdict->asked = lookup->asked;
+
+    if (flight->store
+        && ngx_http_auth_api_token_store_end(flight->store, &flight->ticket,
+                                             &lookup->question, verdict)
+           != NGX_OK)
+    {
+        verdict = NULL;
+    }
+
+    ngx_http_auth_api_token_flight_wake(flight, verdict);
+    ngx_http_auth_api_token_flight_end(flight);
 }
 
 

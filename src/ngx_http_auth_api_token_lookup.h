@@ -11,7 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
-#include "ngx_http_auth_api_token_module.h"
+#include "ngx_http_auth_api_token_flight.h"
 #include "ngx_http_auth_api_token_response.h"
 
 
@@ -20,39 +20,54 @@
  * has no client, and is the filter module's context of its request.
  */
 
-struct ngx_http_auth_api_token_lookup_s {
+typedef struct {
+    ngx_http_auth_api_token_flight_t     flight;
     ngx_http_request_t                  *request;
-    ngx_queue_t                          waiters;     /* their ctx */
     ngx_event_t                          timer;
 
     ngx_str_t                            authorization;
     ngx_str_t                            token;
     ngx_str_t                            id;
 
+    ngx_http_auth_api_token_question_t   question;
+    ngx_http_auth_api_token_budget_t     budget;
     ngx_http_auth_api_token_response_t   response;
+    ngx_msec_t                           asked;
 
     unsigned                             service:1;
     unsigned                             done:1;
+    unsigned                             ended:1;
 
     ngx_log_t                            log;
     ngx_http_log_ctx_t                   log_ctx;
     ngx_http_connection_t                http_connection;
-};
+} ngx_http_auth_api_token_lookup_t;
 
 
 /*
- * Asks the token API about ctx->token and lets r wait for the answer.  The
- * question is a request of its own, without a client, that outlives r.  When
- * it ends, at the latest after the "timeout" of auth_api_token_request, the
- * verdict is copied to the ctx of all who wait, their access phase is posted,
- * and all that the lookup had is freed.
+ * Creates a question about ctx->token, a request of its own, without a client,
+ * that outlives r.  With a lease to ask, question and ticket are those of the
+ * store of ctx, which the lease goes back to in any case; else they are NULL.
  *
- * Returns NGX_AGAIN if r has to wait; NGX_OK if there is a verdict already,
- * which is busy, since no connection is left; NGX_ERROR if there is no memory.
+ * Returns NGX_OK; NGX_BUSY if no connection is left; NGX_ERROR if there is no
+ * memory.
  */
 
-ngx_int_t ngx_http_auth_api_token_lookup(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx);
+ngx_int_t ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx,
+    ngx_http_auth_api_token_question_t *question,
+    ngx_http_auth_api_token_ticket_t *ticket,
+    ngx_http_auth_api_token_lookup_t **lookup);
+
+
+/*
+ * Asks.  When the lookup ends, at the latest after the "timeout" of
+ * auth_api_token_request, perhaps in this call, the store gets the verdict,
+ * all who wait are woken, and all that the lookup had is freed.
+ */
+
+void ngx_http_auth_api_token_start_lookup(
+    ngx_http_auth_api_token_lookup_t *lookup);
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_LOOKUP_H_INCLUDED_ */

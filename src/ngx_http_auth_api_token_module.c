@@ -9,10 +9,16 @@
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_module.h"
 #include "ngx_http_auth_api_token_directives.h"
+#include "ngx_http_auth_api_token_operate.h"
+#include "ngx_http_auth_api_token_zone.h"
 
 
 static ngx_int_t ngx_http_auth_api_token_set_scope(ngx_conf_t *cf,
     ngx_http_auth_api_token_loc_conf_t *conf);
+static ngx_int_t ngx_http_auth_api_token_add_server(ngx_conf_t *cf,
+    ngx_array_t *parts);
+static ngx_int_t ngx_http_auth_api_token_add_part(ngx_array_t *parts,
+    ngx_str_t *value);
 static void *ngx_http_auth_api_token_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_auth_api_token_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf,
@@ -42,6 +48,13 @@ static ngx_http_auth_api_token_values_t  ngx_http_auth_api_token_module_id = {
 
 static ngx_command_t  ngx_http_auth_api_token_commands[] = {
 
+    { ngx_string("auth_api_token_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE123,
+      ngx_http_auth_api_token_set_zone,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("auth_api_token"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LMT_CONF
                         |NGX_CONF_TAKE123,
@@ -60,6 +73,13 @@ static ngx_command_t  ngx_http_auth_api_token_commands[] = {
     { ngx_string("auth_api_token_cache"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
       ngx_http_auth_api_token_set_cache,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_api_token_denied_limit"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE123,
+      ngx_http_auth_api_token_set_limit,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -113,6 +133,20 @@ static ngx_command_t  ngx_http_auth_api_token_commands[] = {
       offsetof(ngx_http_auth_api_token_loc_conf_t, preflight),
       NULL },
 
+    { ngx_string("auth_api_token_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_auth_api_token_set_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_api_token_purge"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_auth_api_token_set_purge,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -139,10 +173,10 @@ ngx_module_t  ngx_http_auth_api_token_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     NULL,                                  /* init module */
-    NULL,                                  /* init process */
+    ngx_http_auth_api_token_init_process,  /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
+    ngx_http_auth_api_token_exit_process,  /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -151,50 +185,145 @@ ngx_module_t  ngx_http_auth_api_token_module = {
 /*
  * What one API says is never used for another: two locations have a scope in
  * common if they have the label, or the server and the URI, and the credential
- * and the format, which decide what proves a token.
+ * and the format, which decide what proves a token.  A server is known by its
+ * names and addresses, as verdicts outlive the configuration.
  */
 
 static ngx_int_t
 ngx_http_auth_api_token_set_scope(ngx_conf_t *cf,
     ngx_http_auth_api_token_loc_conf_t *conf)
 {
-    u_char                             *p;
+    ngx_str_t                           text, empty, *part;
+    ngx_array_t                         parts;
     ngx_uint_t                          i;
-    ngx_http_core_srv_conf_t           *cscf, **cscfp;
-    ngx_http_core_main_conf_t          *cmcf;
     ngx_http_auth_api_token_request_t  *request;
+
+    static u_char     unkeyed[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+    static ngx_str_t  client = ngx_string("client");
+    static ngx_str_t  service = ngx_string("service");
+    static ngx_str_t  idt = ngx_string("idt");
+    static ngx_str_t  opaque = ngx_string("opaque");
+    static ngx_str_t  api = ngx_string("api");
+    static ngx_str_t  server = ngx_string("server");
 
     request = conf->request;
 
-    p = ngx_pnalloc(cf->pool, sizeof("service,opaque,server:,") + NGX_INT_T_LEN
-                              + request->api.len + request->uri.len);
-    if (p == NULL) {
+    if (ngx_array_init(&parts, cf->temp_pool, 8, sizeof(ngx_str_t)) != NGX_OK
+        || ngx_http_auth_api_token_add_part(&parts, request->service
+                                                    ? &service : &client)
+           != NGX_OK
+        || ngx_http_auth_api_token_add_part(&parts, conf->check->opaque
+                                                    ? &opaque : &idt)
+           != NGX_OK
+        || ngx_http_auth_api_token_add_part(&parts, request->api.len
+                                                    ? &api : &server)
+           != NGX_OK
+        || ngx_http_auth_api_token_add_part(&parts, request->api.len
+                                                    ? &request->api
+                                                    : &request->uri)
+           != NGX_OK
+        || (request->api.len == 0
+            && ngx_http_auth_api_token_add_server(cf, &parts) != NGX_OK))
+    {
         return NGX_ERROR;
     }
 
-    conf->scope.data = p;
+    part = parts.elts;
+    text.len = 0;
 
-    p = ngx_sprintf(p, "%s,%s,", request->service ? "service" : "client",
-                    conf->check->opaque ? "opaque" : "idt");
-
-    if (request->api.len) {
-        p = ngx_sprintf(p, "api:%V", &request->api);
-
-    } else {
-        cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
-        cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
-        cscfp = cmcf->servers.elts;
-
-        for (i = 0; i < cmcf->servers.nelts; i++) {
-            if (cscfp[i] == cscf) {
-                break;
-            }
-        }
-
-        p = ngx_sprintf(p, "server:%ui,%V", i, &request->uri);
+    for (i = 0; i < parts.nelts; i++) {
+        text.len += part[i].len + 1;
     }
 
-    conf->scope.len = p - conf->scope.data;
+    text.data = ngx_pnalloc(cf->temp_pool, text.len);
+    if (text.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    text.len = 0;
+
+    for (i = 0; i < parts.nelts; i++) {
+        text.len = ngx_sprintf(text.data + text.len, "%V%Z", &part[i])
+                   - text.data;
+    }
+
+    /* of one length, as it is a part of every digest */
+
+    conf->scope.len = NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN;
+
+    conf->scope.data = ngx_pnalloc(cf->pool, conf->scope.len);
+    if (conf->scope.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_str_null(&empty);
+
+    return ngx_http_auth_api_token_digest(unkeyed, &empty, &text,
+                                          conf->scope.data);
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_add_server(ngx_conf_t *cf, ngx_array_t *parts)
+{
+    ngx_uint_t                   i, n, m;
+    ngx_http_conf_addr_t        *addr;
+    ngx_http_conf_port_t        *port;
+    ngx_http_server_name_t      *name;
+    ngx_http_core_srv_conf_t    *cscf, **server;
+    ngx_http_core_main_conf_t   *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+
+    name = cscf->server_names.elts;
+
+    for (i = 0; i < cscf->server_names.nelts; i++) {
+        if (ngx_http_auth_api_token_add_part(parts, &name[i].name) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (cmcf->ports == NULL) {
+        return NGX_OK;
+    }
+
+    port = cmcf->ports->elts;
+
+    for (i = 0; i < cmcf->ports->nelts; i++) {
+        addr = port[i].addrs.elts;
+
+        for (n = 0; n < port[i].addrs.nelts; n++) {
+            server = addr[n].servers.elts;
+
+            for (m = 0; m < addr[n].servers.nelts; m++) {
+
+                if (server[m] == cscf
+                    && ngx_http_auth_api_token_add_part(parts,
+                                                        &addr[n].opt.addr_text)
+                       != NGX_OK)
+                {
+                    return NGX_ERROR;
+                }
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_add_part(ngx_array_t *parts, ngx_str_t *value)
+{
+    ngx_str_t  *part;
+
+    part = ngx_array_push(parts);
+    if (part == NULL) {
+        return NGX_ERROR;
+    }
+
+    *part = *value;
 
     return NGX_OK;
 }
@@ -218,6 +347,15 @@ ngx_http_auth_api_token_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    if (ngx_array_init(&conf->zones, cf->pool, 1, sizeof(ngx_shm_zone_t *))
+        != NGX_OK
+        || ngx_array_init(&conf->caches, cf->pool, 4,
+                          sizeof(ngx_http_auth_api_token_cache_t *))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
     return conf;
 }
 
@@ -237,16 +375,19 @@ ngx_http_auth_api_token_create_loc_conf(ngx_conf_t *cf)
      *
      *     conf->scope = { 0, NULL };
      *     conf->https_value = NULL;
+     *     conf->purge = NULL;
+     *     conf->status = 0;
      */
 
     conf->check = NGX_CONF_UNSET_PTR;
     conf->request = NGX_CONF_UNSET_PTR;
+    conf->cache = NGX_CONF_UNSET_PTR;
+    conf->limit = NGX_CONF_UNSET_PTR;
     conf->accounts = NGX_CONF_UNSET_PTR;
     conf->account_types = NGX_CONF_UNSET_PTR;
     conf->modules = NGX_CONF_UNSET_PTR;
     conf->require = NGX_CONF_UNSET_PTR;
     conf->https = NGX_CONF_UNSET;
-    conf->cache = NGX_CONF_UNSET;
     conf->problem = NGX_CONF_UNSET;
     conf->preflight = NGX_CONF_UNSET;
 
@@ -266,11 +407,12 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
 
     ngx_conf_merge_ptr_value(conf->check, prev->check, NULL);
     ngx_conf_merge_ptr_value(conf->request, prev->request, NULL);
+    ngx_conf_merge_ptr_value(conf->cache, prev->cache, NULL);
+    ngx_conf_merge_ptr_value(conf->limit, prev->limit, NULL);
     ngx_conf_merge_ptr_value(conf->accounts, prev->accounts, NULL);
     ngx_conf_merge_ptr_value(conf->account_types, prev->account_types, NULL);
     ngx_conf_merge_ptr_value(conf->modules, prev->modules, NULL);
     ngx_conf_merge_ptr_value(conf->require, prev->require, NULL);
-    ngx_conf_merge_value(conf->cache, prev->cache, 0);
     ngx_conf_merge_value(conf->problem, prev->problem, 1);
     ngx_conf_merge_value(conf->preflight, prev->preflight, 0);
 
@@ -307,6 +449,14 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
         return NGX_CONF_ERROR;
     }
 
+    if (conf->limit && conf->cache == NULL) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"auth_api_token_denied_limit\" limits nothing in "
+                      "location \"%V\" of server \"%V\": it needs the zone of "
+                      "\"auth_api_token_cache\"",
+                      &clcf->name, &cscf->server_name);
+    }
+
     if (ngx_http_auth_api_token_set_scope(cf, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
@@ -341,5 +491,5 @@ ngx_http_auth_api_token_init(ngx_conf_t *cf)
 
     *h = ngx_http_auth_api_token_handler;
 
-    return NGX_OK;
+    return ngx_http_auth_api_token_find_zones(cf);
 }

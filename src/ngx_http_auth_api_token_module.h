@@ -12,21 +12,33 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_digest.h"
+#include "ngx_http_auth_api_token_store.h"
 #include "ngx_http_auth_api_token_verdict.h"
 
 
 #define NGX_HTTP_AUTH_API_TOKEN_VERSION  "0.1.0"
 
 
-typedef struct ngx_http_auth_api_token_lookup_s
-    ngx_http_auth_api_token_lookup_t;
+typedef struct ngx_http_auth_api_token_flight_s
+    ngx_http_auth_api_token_flight_t;
 
 
 typedef struct {
     u_char                             secret[
                                            NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
     ngx_int_t                          request_id;   /* variable's index */
+    ngx_array_t                        zones;        /* ngx_shm_zone_t * */
+    ngx_array_t                        caches;       /* to find zones for */
 } ngx_http_auth_api_token_main_conf_t;
+
+
+/* data of a zone */
+
+typedef struct {
+    ngx_http_auth_api_token_store_t   *store;
+    ngx_uint_t                         lookups;
+    ngx_uint_t                         denied;       /* per cent */
+} ngx_http_auth_api_token_zone_t;
 
 
 /* auth_api_token */
@@ -48,6 +60,31 @@ typedef struct {
 } ngx_http_auth_api_token_request_t;
 
 
+/* auth_api_token_cache */
+
+typedef struct {
+    ngx_str_t                          name;
+    ngx_http_auth_api_token_zone_t    *zone;
+    ngx_msec_t                         valid;
+    ngx_msec_t                         denied;
+    ngx_msec_t                         stale;
+    ngx_uint_t                         refresh;      /* unsigned  refresh:1; */
+
+    u_char                            *file;         /* of the directive */
+    ngx_uint_t                         line;
+    ngx_str_t                         *directive;
+} ngx_http_auth_api_token_cache_t;
+
+
+/* auth_api_token_denied_limit */
+
+typedef struct {
+    ngx_http_complex_value_t           key;
+    ngx_uint_t                         rate;         /* 0.001 denials/s */
+    ngx_uint_t                         burst;
+} ngx_http_auth_api_token_limit_t;
+
+
 /* one line of auth_api_token_account, _account_type, _module or _require */
 
 typedef struct {
@@ -59,6 +96,8 @@ typedef struct {
 typedef struct {
     ngx_http_auth_api_token_check_t   *check;
     ngx_http_auth_api_token_request_t *request;
+    ngx_http_auth_api_token_cache_t   *cache;
+    ngx_http_auth_api_token_limit_t   *limit;
     ngx_str_t                          scope;
 
     ngx_array_t                       *accounts;       /* of lines */
@@ -68,10 +107,24 @@ typedef struct {
 
     ngx_flag_t                         https;
     ngx_http_complex_value_t          *https_value;
-    ngx_flag_t                         cache;
     ngx_flag_t                         problem;
     ngx_flag_t                         preflight;
+
+    ngx_http_auth_api_token_cache_t   *purge;          /* the zone of it */
+    ngx_uint_t                         status;         /* format of it */
 } ngx_http_auth_api_token_loc_conf_t;
+
+
+/* where a verdict came from, as in $auth_api_token_cache_status */
+
+typedef enum {
+    NGX_HTTP_AUTH_API_TOKEN_FROM_NOWHERE = 0,
+    NGX_HTTP_AUTH_API_TOKEN_FROM_BYPASS,
+    NGX_HTTP_AUTH_API_TOKEN_FROM_HIT,
+    NGX_HTTP_AUTH_API_TOKEN_FROM_MISS,
+    NGX_HTTP_AUTH_API_TOKEN_FROM_WAIT,
+    NGX_HTTP_AUTH_API_TOKEN_FROM_STALE
+} ngx_http_auth_api_token_from_e;
 
 
 /*
@@ -83,16 +136,23 @@ typedef struct {
 typedef struct {
     ngx_http_request_t                *request;
 
-    ngx_http_auth_api_token_lookup_t  *lookup;     /* waited for, or NULL */
+    ngx_http_auth_api_token_flight_t  *flight;     /* waited for, or NULL */
     ngx_queue_t                        queue;      /* of those who wait */
+    ngx_event_t                       *timer;      /* of the wait, or NULL */
+    ngx_msec_t                         deadline;   /* the same */
+    ngx_msec_t                         created;
 
     ngx_str_t                          realm;
     ngx_str_t                          token;
     ngx_str_t                          id;         /* claimed, may be empty */
 
     ngx_str_t                          scope;      /* of the lookup */
+    u_char                             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+    ngx_http_auth_api_token_store_t   *store;      /* the key is for, or NULL */
+
     ngx_http_auth_api_token_verdict_t  verdict;
-    ngx_msec_t                         answered;   /* ngx_current_msec */
+    ngx_http_auth_api_token_from_e     from;
+    void                              *asked_in;   /* the location */
 
     ngx_http_auth_api_token_reason_e   reason;     /* the decision */
     ngx_http_auth_api_token_facts_t   *facts;      /* proved, or NULL */
@@ -106,6 +166,7 @@ typedef struct {
 
     unsigned                           asked:1;    /* there is a verdict */
     unsigned                           used:1;     /* it made the decision */
+    unsigned                           waited:1;
     unsigned                           parked:1;
 } ngx_http_auth_api_token_ctx_t;
 
@@ -141,6 +202,24 @@ ngx_http_auth_api_token_ctx_t *ngx_http_auth_api_token_make_ctx(
 
 ngx_table_elt_t *ngx_http_auth_api_token_find_header(ngx_list_t *headers,
     ngx_str_t *name);
+
+
+/*
+ * Lets ctx have a verdict; if it says that the API is not available, stale
+ * facts where the location allows them.
+ */
+
+void ngx_http_auth_api_token_settle(ngx_http_auth_api_token_ctx_t *ctx,
+    ngx_http_auth_api_token_verdict_t *verdict);
+
+
+/*
+ * Asks the store of the location, or where it has none the API, for a verdict.
+ * Returns NGX_OK with a verdict, NGX_AGAIN if r has to wait, or NGX_ERROR.
+ */
+
+ngx_int_t ngx_http_auth_api_token_ask(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx);
 
 
 /*

@@ -7,6 +7,8 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
+#include "ngx_http_auth_api_token_operate.h"
+#include "ngx_http_auth_api_token_problem.h"
 #include "ngx_http_auth_api_token_refusal.h"
 
 
@@ -22,13 +24,6 @@ typedef struct {
 } ngx_http_auth_api_token_refusal_t;
 
 
-typedef struct {
-    ngx_uint_t   status;
-    char        *type;
-    char        *title;
-} ngx_http_auth_api_token_problem_t;
-
-
 static ngx_int_t ngx_http_auth_api_token_challenge(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
 static size_t ngx_http_auth_api_token_quote(u_char *dst, ngx_str_t *src);
@@ -40,9 +35,6 @@ static ngx_table_elt_t *ngx_http_auth_api_token_push_header(
     ngx_http_request_t *r, char *name);
 static void ngx_http_auth_api_token_log(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
-static ngx_int_t ngx_http_auth_api_token_trace_id(ngx_http_request_t *r,
-    ngx_str_t *id);
-static ngx_int_t ngx_http_auth_api_token_traceparent(ngx_str_t *value);
 
 
 /* in the order of ngx_http_auth_api_token_reason_e */
@@ -117,29 +109,10 @@ static ngx_http_auth_api_token_refusal_t  ngx_http_auth_api_token_refusals[] = {
       ngx_string("The token could not be checked, try again later") },
 
     { ngx_string("busy"), NGX_HTTP_SERVICE_UNAVAILABLE, NGX_LOG_ERR, NULL,
-      ngx_string("The token could not be checked, try again later") }
-};
+      ngx_string("The token could not be checked, try again later") },
 
-
-static ngx_http_auth_api_token_problem_t  ngx_http_auth_api_token_problems[] = {
-
-    { NGX_HTTP_BAD_REQUEST,
-      "https://tools.ietf.org/html/rfc9110#section-15.5.1",
-      "Bad Request" },
-
-    { NGX_HTTP_UNAUTHORIZED,
-      "https://tools.ietf.org/html/rfc9110#section-15.5.2",
-      "Unauthorized" },
-
-    { NGX_HTTP_FORBIDDEN,
-      "https://tools.ietf.org/html/rfc9110#section-15.5.4",
-      "Forbidden" },
-
-    { NGX_HTTP_SERVICE_UNAVAILABLE,
-      "https://tools.ietf.org/html/rfc9110#section-15.6.4",
-      "Service Unavailable" },
-
-    { 0, NULL, NULL }
+    { ngx_string("limited"), NGX_HTTP_TOO_MANY_REQUESTS, NGX_LOG_INFO, NULL,
+      ngx_string("Too many tokens were refused, try again later") }
 };
 
 
@@ -172,7 +145,8 @@ ngx_http_auth_api_token_refuse(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ctx->status == NGX_HTTP_SERVICE_UNAVAILABLE
+    if ((ctx->status == NGX_HTTP_SERVICE_UNAVAILABLE
+         || ctx->status == NGX_HTTP_TOO_MANY_REQUESTS)
         && ngx_http_auth_api_token_set_retry_after(r, ctx) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -444,11 +418,15 @@ ngx_http_auth_api_token_log(ngx_http_request_t *r,
     u_char                               cause[NGX_MAX_ERROR_STR / 8], *p;
     ngx_str_t                            none, *id, *account;
     ngx_uint_t                           level;
+    ngx_atomic_t                        *last;
+    ngx_atomic_uint_t                    now;
     ngx_http_core_loc_conf_t            *clcf;
     ngx_http_auth_api_token_refusal_t   *refusal;
+    ngx_http_auth_api_token_loc_conf_t  *alcf;
 
-    static time_t                        last;
+    static ngx_atomic_t                  logged;
 
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
     refusal = &ngx_http_auth_api_token_refusals[ctx->reason];
 
@@ -457,12 +435,12 @@ ngx_http_auth_api_token_log(ngx_http_request_t *r,
     /* an outage is reported, but does not flood the log */
 
     if (level == NGX_LOG_ERR) {
+        last = alcf->cache ? &alcf->cache->zone->store->logged : &logged;
+        now = (ngx_atomic_uint_t) ngx_time();
 
-        if (last == ngx_time()) {
+        if (*last == now || !ngx_atomic_cmp_set(last, *last, now)) {
             level = NGX_LOG_INFO;
         }
-
-        last = ngx_time();
     }
 
     ngx_str_set(&none, "-");
@@ -508,173 +486,43 @@ ngx_int_t
 ngx_http_auth_api_token_set_problem(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx)
 {
-    size_t                               i, len, n;
-    u_char                              *p, ch;
-    ngx_buf_t                           *b;
-    ngx_str_t                            trace_id, path, *detail;
-    ngx_chain_t                         *cl;
-    ngx_http_auth_api_token_problem_t   *problem;
+    ngx_str_t                           *detail;
     ngx_http_auth_api_token_loc_conf_t  *alcf;
-
-    ctx->problem = NULL;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
 
+    if (ctx) {
+        ctx->problem = NULL;
+    }
+
+    if (r != r->main || !alcf->problem || r->err_status == 0) {
+        return NGX_OK;
+    }
+
     /* another module may let in whom this one refuses, and fail later */
 
-    if (r != r->main
-        || !alcf->problem
-        || ctx->status == 0
-        || ctx->status != r->err_status
-        || r->phase_handler >= ctx->next)
+    if (ctx
+        && ctx->status == r->err_status
+        && r->phase_handler < ctx->next)
     {
-        return NGX_OK;
-    }
+        detail = &ngx_http_auth_api_token_refusals[ctx->reason].detail;
 
-    for (problem = ngx_http_auth_api_token_problems;
-         problem->status != ctx->status;
-         problem++)
-    {
-        if (problem->status == 0) {
+    } else {
+        detail = alcf->purge
+                 ? ngx_http_auth_api_token_purge_error(r->err_status) : NULL;
+
+        if (detail == NULL) {
             return NGX_OK;
         }
-    }
 
-    if (ngx_http_auth_api_token_trace_id(r, &trace_id) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    /* the arguments may hold what does not belong in a body */
-
-    path = r->unparsed_uri;
-
-    for (n = 0; n < path.len && path.data[n] != '?'; n++) { /* void */ }
-
-    path.len = n;
-
-    detail = &ngx_http_auth_api_token_refusals[ctx->reason].detail;
-
-    len = sizeof("{\"type\":\"\",\"title\":\"\",\"status\":,\"detail\":\"\","
-                 "\"instance\":\"\",\"traceId\":\"\"}") - 1
-          + ngx_strlen(problem->type) + ngx_strlen(problem->title)
-          + NGX_INT_T_LEN + detail->len + 3 * path.len + trace_id.len;
-
-    b = ngx_create_temp_buf(r->pool, len);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    p = ngx_sprintf(b->last, "{\"type\":\"%s\",\"title\":\"%s\","
-                    "\"status\":%ui,\"detail\":\"%V\",\"instance\":\"",
-                    problem->type, problem->title, ctx->status, detail);
-
-    for (i = 0; i < path.len; i++) {
-        ch = path.data[i];
-
-        if (ch <= 0x20 || ch >= 0x7f || ch == '"' || ch == '\\') {
-            p = ngx_sprintf(p, "%%%02Xi", (ngx_uint_t) ch);
-
-        } else {
-            *p++ = ch;
+        ctx = ngx_http_auth_api_token_make_ctx(r);
+        if (ctx == NULL) {
+            return NGX_ERROR;
         }
     }
 
-    b->last = ngx_sprintf(p, "\",\"traceId\":\"%V\"}", &trace_id);
-    b->last_buf = 1;
-    b->last_in_chain = 1;
-
-    cl = ngx_alloc_chain_link(r->pool);
-    if (cl == NULL) {
-        return NGX_ERROR;
-    }
-
-    cl->buf = b;
-    cl->next = NULL;
-
-    ctx->problem = cl;
-
-    ngx_str_set(&r->headers_out.content_type, "application/problem+json");
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-    r->headers_out.content_type_lowcase = NULL;
-    r->headers_out.charset.len = 0;
-
-    ngx_http_clear_content_length(r);
-    r->headers_out.content_length_n = b->last - b->pos;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_auth_api_token_trace_id(ngx_http_request_t *r, ngx_str_t *id)
-{
-    ngx_table_elt_t                      *h;
-    ngx_http_variable_value_t            *vv;
-    ngx_http_auth_api_token_main_conf_t  *amcf;
-
-    static ngx_str_t  name = ngx_string("traceparent");
-
-    h = ngx_http_auth_api_token_find_header(&r->headers_in.headers, &name);
-
-    if (h && ngx_http_auth_api_token_traceparent(&h->value) == NGX_OK) {
-        *id = h->value;
-        return NGX_OK;
-    }
-
-    amcf = ngx_http_get_module_main_conf(r, ngx_http_auth_api_token_module);
-
-    vv = ngx_http_get_indexed_variable(r, amcf->request_id);
-    if (vv == NULL) {
-        return NGX_ERROR;
-    }
-
-    id->data = vv->data;
-    id->len = vv->not_found ? 0 : vv->len;
-
-    return NGX_OK;
-}
-
-
-/* version "00" of W3C Trace Context, section 3.2.2 */
-
-static ngx_int_t
-ngx_http_auth_api_token_traceparent(ngx_str_t *value)
-{
-    size_t         i;
-    u_char         ch;
-    static u_char  form[] =
-                     "00-tttttttttttttttttttttttttttttttt-pppppppppppppppp-ff";
-    ngx_uint_t     trace, parent;
-
-    if (value->len != sizeof(form) - 1) {
-        return NGX_DECLINED;
-    }
-
-    trace = 0;
-    parent = 0;
-
-    for (i = 0; i < value->len; i++) {
-        ch = value->data[i];
-
-        if (form[i] == '0' || form[i] == '-') {
-            if (ch != form[i]) {
-                return NGX_DECLINED;
-            }
-
-            continue;
-        }
-
-        if ((ch < '0' || ch > '9') && (ch < 'a' || ch > 'f')) {
-            return NGX_DECLINED;
-        }
-
-        if (ch != '0') {
-            trace |= (form[i] == 't');
-            parent |= (form[i] == 'p');
-        }
-    }
-
-    return (trace && parent) ? NGX_OK : NGX_DECLINED;
+    return ngx_http_auth_api_token_problem(r, r->err_status, detail,
+                                           &ctx->problem);
 }
 
 

@@ -165,3 +165,27 @@ ngx_http_auth_api_token_same(ngx_str_t *fact, ngx_str_t *value)
 
     return NGX_OK;
 }
+
+
+ngx_int_t
+ngx_http_auth_api_token_valid_label(ngx_str_t *label)
+{
+    u_char  ch;
+    size_t  n;
+
+    for (n = 0; n < label->len; n++) {
+        ch = label->data[n];
+
+        if ((ch >= 'a' && ch <= 'z')
+            || (ch >= 'A' && ch <= 'Z')
+            || (ch >= '0' && ch <= '9')
+            || ch == '.' || ch == '_' || ch == '-')
+        {
+            continue;
+        }
+
+        return NGX_DECLINED;
+    }
+
+    return (label->len && label->len <= 64) ? NGX_OK : NGX_DECLINED;
+}

@@ -30,6 +30,14 @@ ngx_int_t ngx_http_auth_api_token_valid_module(ngx_str_t *value);
 
 
 /*
+ * Whether a value is a label or an id of any kind: up to 64 letters, digits,
+ * ".", "_" and "-".  Returns NGX_OK or NGX_DECLINED.
+ */
+
+ngx_int_t ngx_http_auth_api_token_valid_label(ngx_str_t *label);
+
+
+/*
  * Whether the facts meet a requirement.  An empty value is met by nothing, and
  * a fact that the API left out meets nothing.  A value "MOD-..." is the id of a
  * module, any other one its code.

@@ -8,7 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_module.h"
-#include "ngx_http_auth_api_token_answer.h"
+#include "ngx_http_auth_api_token_json.h"
 #include "ngx_http_auth_api_token_response.h"
 
 
@@ -121,6 +121,15 @@ ngx_http_auth_api_token_response_verdict(
 
     if (response->local) {
 
+        /* what limit_req refuses says nothing of the API */
+
+        if (response->status == 0
+            || response->status == NGX_HTTP_BAD_GATEWAY
+            || response->status == NGX_HTTP_GATEWAY_TIME_OUT)
+        {
+            verdict->health = NGX_HTTP_AUTH_API_TOKEN_FAULT;
+        }
+
         /* a 404 of a location that is not there is not one of the API */
 
         verdict->cause = "the API could not be asked";
@@ -134,6 +143,11 @@ ngx_http_auth_api_token_response_verdict(
         verdict->cause = "the answer came from a cache of nginx";
         return;
     }
+
+    verdict->health = (response->status >= NGX_HTTP_INTERNAL_SERVER_ERROR
+                       || response->status == NGX_HTTP_TOO_MANY_REQUESTS)
+                      ? NGX_HTTP_AUTH_API_TOKEN_FAULT
+                      : NGX_HTTP_AUTH_API_TOKEN_WELL;
 
     switch (response->status) {
 
@@ -183,6 +197,7 @@ ngx_http_auth_api_token_response_verdict(
         || (response->content_length != -1
             && response->content_length != (off_t) response->body.len))
     {
+        verdict->health = NGX_HTTP_AUTH_API_TOKEN_FAULT;
         verdict->cause = "the body was cut short";
         return;
     }

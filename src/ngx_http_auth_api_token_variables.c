@@ -164,15 +164,26 @@ static ngx_int_t
 ngx_http_auth_api_token_cache_status_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
+    ngx_uint_t                      from;
     ngx_http_auth_api_token_ctx_t  *ctx;
 
-    static ngx_str_t  none = ngx_string("-");
-    static ngx_str_t  bypass = ngx_string("BYPASS");
+    /* in the order of ngx_http_auth_api_token_from_e */
+
+    static ngx_str_t  names[] = {
+        ngx_string("-"),
+        ngx_string("BYPASS"),
+        ngx_string("HIT"),
+        ngx_string("MISS"),
+        ngx_string("WAIT"),
+        ngx_string("STALE")
+    };
 
     ctx = ngx_http_auth_api_token_get_ctx(r);
 
-    ngx_http_auth_api_token_set_variable(v, (ctx && ctx->used) ? &bypass
-                                                               : &none);
+    from = (ctx && ctx->used) ? ctx->from
+                              : NGX_HTTP_AUTH_API_TOKEN_FROM_NOWHERE;
+
+    ngx_http_auth_api_token_set_variable(v, &names[from]);
 
     return NGX_OK;
 }
@@ -184,11 +195,15 @@ ngx_http_auth_api_token_age_variable(ngx_http_request_t *r,
 {
     u_char                         *p;
     ngx_str_t                       value;
+    ngx_msec_int_t                  age;
     ngx_http_auth_api_token_ctx_t  *ctx;
 
     ctx = ngx_http_auth_api_token_get_ctx(r);
 
-    if (ctx == NULL || !ctx->used) {
+    if (ctx == NULL
+        || !ctx->used
+        || ctx->verdict.reason >= NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE)
+    {
         ngx_http_auth_api_token_set_variable(v, NULL);
         return NGX_OK;
     }
@@ -198,9 +213,10 @@ ngx_http_auth_api_token_age_variable(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
+    age = (ngx_msec_int_t) (ngx_current_msec - ctx->verdict.asked);
+
     value.data = p;
-    value.len = ngx_sprintf(p, "%M", (ngx_current_msec - ctx->answered) / 1000)
-                - p;
+    value.len = ngx_sprintf(p, "%M", (ngx_msec_t) ngx_max(age, 0) / 1000) - p;
 
     ngx_http_auth_api_token_set_variable(v, &value);
 
@@ -225,13 +241,18 @@ ngx_http_auth_api_token_fingerprint_variable(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    amcf = ngx_http_get_module_main_conf(r, ngx_http_auth_api_token_module);
+    if (ctx->store) {
+        ngx_memcpy(key, ctx->key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
 
-    if (ngx_http_auth_api_token_digest(amcf->secret, &ctx->scope, &ctx->token,
-                                       key)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
+    } else {
+        amcf = ngx_http_get_module_main_conf(r, ngx_http_auth_api_token_module);
+
+        if (ngx_http_auth_api_token_digest(amcf->secret, &ctx->scope,
+                                           &ctx->token, key)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
     }
 
     value.data = ngx_pnalloc(r->pool, 16);

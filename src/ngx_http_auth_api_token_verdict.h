@@ -36,7 +36,9 @@ typedef enum {
     NGX_HTTP_AUTH_API_TOKEN_MODULE,
     NGX_HTTP_AUTH_API_TOKEN_REQUIRE,
     NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE,
-    NGX_HTTP_AUTH_API_TOKEN_BUSY
+    NGX_HTTP_AUTH_API_TOKEN_BUSY,
+    NGX_HTTP_AUTH_API_TOKEN_LIMITED,
+    NGX_HTTP_AUTH_API_TOKEN_REASONS
 } ngx_http_auth_api_token_reason_e;
 
 
@@ -57,14 +59,30 @@ typedef struct {
 } ngx_http_auth_api_token_facts_t;
 
 
+#define NGX_HTTP_AUTH_API_TOKEN_STRINGS                                       \
+    (sizeof(ngx_http_auth_api_token_facts_t) / sizeof(ngx_str_t))
+
+
+/* what a lookup says of the API itself */
+
+typedef enum {
+    NGX_HTTP_AUTH_API_TOKEN_UNTOLD = 0,
+    NGX_HTTP_AUTH_API_TOKEN_WELL,
+    NGX_HTTP_AUTH_API_TOKEN_FAULT
+} ngx_http_auth_api_token_health_e;
+
+
 /*
  * The outcome of a lookup: "reason" is pass (the token is active), one of
- * unknown to unreadable, unavailable or busy.
+ * unknown to unreadable, or unavailable.  Without a lookup, it may also be busy
+ * or limited.
  */
 
 typedef struct {
     ngx_http_auth_api_token_reason_e  reason;
     ngx_http_auth_api_token_facts_t   facts;
+    ngx_msec_t                        asked;      /* ngx_current_msec */
+    ngx_http_auth_api_token_health_e  health;
     ngx_uint_t                        status;     /* of the API, or 0 */
     time_t                            retry_after; /* seconds, or 0 */
     const char                       *cause;      /* static, or NULL */

@@ -4,12 +4,13 @@
  */
 
 
-#ifndef _NGX_HTTP_AUTH_API_TOKEN_ANSWER_H_INCLUDED_
-#define _NGX_HTTP_AUTH_API_TOKEN_ANSWER_H_INCLUDED_
+#ifndef _NGX_HTTP_AUTH_API_TOKEN_JSON_H_INCLUDED_
+#define _NGX_HTTP_AUTH_API_TOKEN_JSON_H_INCLUDED_
 
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_http_auth_api_token_store.h"
 #include "ngx_http_auth_api_token_verdict.h"
 
 
@@ -33,4 +34,17 @@ void ngx_http_auth_api_token_read_answer(ngx_pool_t *pool, ngx_str_t *body,
     ngx_http_auth_api_token_verdict_t *verdict);
 
 
-#endif /* _NGX_HTTP_AUTH_API_TOKEN_ANSWER_H_INCLUDED_ */
+/*
+ * Reads what to forget: {"token":"TKN-..."}, {"account":"ACC-..."},
+ * {"all":true}, or an event of the platform, {"object":{"id":"..."}}, which may
+ * have other members.  The strings of *purge are allocated from the pool.
+ *
+ * Returns NGX_OK; NGX_DECLINED if the body is none of these; NGX_ERROR if there
+ * is no memory.
+ */
+
+ngx_int_t ngx_http_auth_api_token_read_purge(ngx_pool_t *pool, ngx_str_t *body,
+    ngx_http_auth_api_token_purge_t *purge);
+
+
+#endif /* _NGX_HTTP_AUTH_API_TOKEN_JSON_H_INCLUDED_ */

@@ -7,8 +7,9 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <jansson.h>
-#include "ngx_http_auth_api_token_answer.h"
+#include "ngx_http_auth_api_token_json.h"
 #include "ngx_http_auth_api_token_digest.h"
+#include "ngx_http_auth_api_token_require.h"
 
 
 static json_t *ngx_http_auth_api_token_find(json_t *root,
@@ -25,6 +26,8 @@ static ngx_int_t ngx_http_auth_api_token_member(json_t *object,
     const char *key, ngx_str_t *value);
 static size_t ngx_http_auth_api_token_encode(u_char *dst, ngx_str_t *src,
     u_char special);
+static ngx_int_t ngx_http_auth_api_token_purge_id(ngx_pool_t *pool,
+    json_t *object, const char *key, ngx_str_t *dst);
 
 
 void
@@ -366,4 +369,92 @@ ngx_http_auth_api_token_encode(u_char *dst, ngx_str_t *src, u_char special)
     }
 
     return len;
+}
+
+
+ngx_int_t
+ngx_http_auth_api_token_read_purge(ngx_pool_t *pool, ngx_str_t *body,
+    ngx_http_auth_api_token_purge_t *purge)
+{
+    json_t     *root, *object;
+    ngx_int_t   rc;
+
+    ngx_memzero(purge, sizeof(ngx_http_auth_api_token_purge_t));
+
+    root = json_loadb((char *) body->data, body->len,
+                      JSON_REJECT_DUPLICATES|JSON_DECODE_INT_AS_REAL, NULL);
+    if (root == NULL) {
+        return NGX_DECLINED;
+    }
+
+    rc = NGX_DECLINED;
+
+    /* two of them may be a mistake, and what is purged does not come back */
+
+    if (!json_is_object(root)
+        || !json_object_get(root, "token") + !json_object_get(root, "account")
+           + !json_object_get(root, "all") + !json_object_get(root, "object")
+           != 3)
+    {
+        goto done;
+    }
+
+    if (json_object_get(root, "token")) {
+        rc = ngx_http_auth_api_token_purge_id(pool, root, "token", &purge->id);
+        goto done;
+    }
+
+    if (json_object_get(root, "account")) {
+        rc = ngx_http_auth_api_token_purge_id(pool, root, "account",
+                                              &purge->account);
+        goto done;
+    }
+
+    if (json_object_get(root, "all")) {
+        purge->all = json_is_true(json_object_get(root, "all"));
+        rc = purge->all ? NGX_OK : NGX_DECLINED;
+        goto done;
+    }
+
+    object = json_object_get(root, "object");
+
+    rc = ngx_http_auth_api_token_purge_id(pool, object, "id", &purge->id);
+
+    if (rc == NGX_OK
+        && purge->id.len > 4
+        && ngx_strncmp(purge->id.data, "ACC-", 4) == 0)
+    {
+        purge->account = purge->id;
+        ngx_str_null(&purge->id);
+    }
+
+done:
+
+    json_decref(root);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_purge_id(ngx_pool_t *pool, json_t *object,
+    const char *key, ngx_str_t *dst)
+{
+    ngx_str_t  value;
+
+    if (!json_is_object(object)
+        || ngx_http_auth_api_token_member(object, key, &value) != NGX_OK
+        || ngx_http_auth_api_token_valid_label(&value) != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    dst->data = ngx_pstrdup(pool, &value);
+    if (dst->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    dst->len = value.len;
+
+    return NGX_OK;
 }

@@ -1,0 +1,186 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_http_auth_api_token_record.h"
+
+
+/* how many records are looked at before others may have the mutex */
+
+#define NGX_HTTP_AUTH_API_TOKEN_BATCH  32
+
+
+static void ngx_http_auth_api_token_store_void(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_purge_t *purge, ngx_uint_t node_key);
+static ngx_uint_t ngx_http_auth_api_token_store_walk(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_purge_t *purge, ngx_uint_t first, ngx_uint_t last);
+static ngx_uint_t ngx_http_auth_api_token_store_match(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record,
+    ngx_http_auth_api_token_purge_t *purge, ngx_uint_t by_node);
+static ngx_uint_t ngx_http_auth_api_token_store_equal(ngx_str_t *one,
+    ngx_str_t *two);
+
+
+ngx_uint_t
+ngx_http_auth_api_token_store_purge(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_purge_t *purge)
+{
+    ngx_uint_t  n, opaque, node_key;
+
+    node_key = purge->id.len
+               ? ngx_http_auth_api_token_record_node_key(&purge->id, NULL) : 0;
+
+    ngx_http_auth_api_token_store_lock(store);
+    ngx_http_auth_api_token_store_change(store);
+
+    ngx_http_auth_api_token_store_void(store, purge, node_key);
+
+    n = 0;
+    opaque = store->opaque;
+
+    if (purge->all) {
+        n = store->entries[NGX_HTTP_AUTH_API_TOKEN_FACTS]
+            + store->entries[NGX_HTTP_AUTH_API_TOKEN_DENIAL];
+
+        ngx_http_auth_api_token_record_reset(store);
+    }
+
+    ngx_http_auth_api_token_store_unlock(store);
+
+    if (purge->id.len) {
+        n = ngx_http_auth_api_token_store_walk(store, purge, node_key,
+                                               node_key);
+    }
+
+    if (purge->account.len || (purge->id.len && opaque)) {
+        n += ngx_http_auth_api_token_store_walk(store, purge, 0,
+                                                (ngx_uint_t) -1);
+    }
+
+    ngx_http_auth_api_token_store_lock(store);
+
+    store->figures.purges++;
+    store->figures.purged += n;
+
+    ngx_http_auth_api_token_store_unlock(store);
+
+    return n;
+}
+
+
+/* whose account a lookup is about nobody knows yet */
+
+static void
+ngx_http_auth_api_token_store_void(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_purge_t *purge, ngx_uint_t node_key)
+{
+    ngx_uint_t                        i;
+    ngx_http_auth_api_token_lease_t  *lease;
+
+    for (i = 0; i < store->lookups; i++) {
+        lease = &store->leases[i];
+
+        if (lease->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
+            && (purge->id.len == 0 || lease->opaque || lease->id == node_key))
+        {
+            lease->state = NGX_HTTP_AUTH_API_TOKEN_PURGED;
+        }
+    }
+}
+
+
+/* a batch begins where the last one ended, whatever happened in between */
+
+static ngx_uint_t
+ngx_http_auth_api_token_store_walk(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_purge_t *purge, ngx_uint_t first, ngx_uint_t last)
+{
+    u_char                             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+    ngx_uint_t                         i, n;
+    ngx_rbtree_node_t                 *node;
+    ngx_http_auth_api_token_record_t  *record, *next;
+
+    n = 0;
+
+    ngx_memzero(key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
+
+    do {
+        ngx_http_auth_api_token_store_lock(store);
+        ngx_http_auth_api_token_store_change(store);
+
+        next = ngx_http_auth_api_token_record_from(store, first, key);
+
+        for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_BATCH && next; i++) {
+            record = next;
+
+            if (record->node.key > last) {
+                next = NULL;
+                break;
+            }
+
+            node = ngx_rbtree_next(&store->tree, &record->node);
+
+            next = node ? ngx_rbtree_data(node,
+                                          ngx_http_auth_api_token_record_t,
+                                          node)
+                        : NULL;
+
+            if (ngx_http_auth_api_token_store_match(store, record, purge,
+                                                    first == last))
+            {
+                ngx_http_auth_api_token_record_delete(store, record);
+                n++;
+            }
+        }
+
+        if (next) {
+            first = next->node.key;
+            ngx_memcpy(key, next->key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
+        }
+
+        ngx_http_auth_api_token_store_unlock(store);
+
+    } while (next);
+
+    return n;
+}
+
+
+static ngx_uint_t
+ngx_http_auth_api_token_store_match(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record,
+    ngx_http_auth_api_token_purge_t *purge, ngx_uint_t by_node)
+{
+    u_char                           buf[NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS];
+    ngx_http_auth_api_token_facts_t  facts;
+
+    if (record->node.data == NGX_HTTP_AUTH_API_TOKEN_BUDGET) {
+        return 0;
+    }
+
+    if (by_node && record->len[0] == 0) {
+        return 1;
+    }
+
+    ngx_http_auth_api_token_record_read(store, record, &facts, buf);
+
+    return purge->id.len
+           ? ngx_http_auth_api_token_store_equal(&facts.id, &purge->id)
+           : ngx_http_auth_api_token_store_equal(&facts.account_id,
+                                                 &purge->account);
+}
+
+
+static ngx_uint_t
+ngx_http_auth_api_token_store_equal(ngx_str_t *one, ngx_str_t *two)
+{
+    return one->len == two->len
+           && ngx_memcmp(one->data, two->data, one->len) == 0;
+}

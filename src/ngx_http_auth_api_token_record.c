@@ -1,0 +1,553 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_http_auth_api_token_record.h"
+
+
+#define ngx_http_auth_api_token_cell(store, n)                                \
+    ((ngx_http_auth_api_token_cell_t *)                                       \
+         ((store)->cells + ((size_t) (n) - 1) * NGX_HTTP_AUTH_API_TOKEN_CELL))
+
+
+#define ngx_http_auth_api_token_queue(store, kind)                            \
+    ((kind) == NGX_HTTP_AUTH_API_TOKEN_FACTS ? &(store)->facts                \
+                                             : &(store)->others)
+
+
+/* how many bytes the first cell of a record has for its strings */
+
+#define NGX_HTTP_AUTH_API_TOKEN_FIRST                                         \
+    (NGX_HTTP_AUTH_API_TOKEN_CELL                                             \
+     - offsetof(ngx_http_auth_api_token_record_t, data))
+
+
+static ngx_int_t ngx_http_auth_api_token_record_cmp(ngx_uint_t node_key,
+    u_char *key, ngx_http_auth_api_token_record_t *record);
+static void ngx_http_auth_api_token_record_insert(ngx_rbtree_node_t *temp,
+    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
+static ngx_int_t ngx_http_auth_api_token_make_room(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_kind_e kind, ngx_uint_t n, ngx_msec_t now);
+static ngx_int_t ngx_http_auth_api_token_evict(
+    ngx_http_auth_api_token_store_t *store, ngx_queue_t *queue,
+    ngx_msec_t now);
+static uint32_t ngx_http_auth_api_token_alloc_cell(
+    ngx_http_auth_api_token_store_t *store);
+static void ngx_http_auth_api_token_free_cell(
+    ngx_http_auth_api_token_store_t *store, uint32_t n);
+static ngx_uint_t ngx_http_auth_api_token_count_cells(size_t len);
+static size_t ngx_http_auth_api_token_record_len(
+    ngx_http_auth_api_token_record_t *record);
+
+
+void
+ngx_http_auth_api_token_store_lock(ngx_http_auth_api_token_store_t *store)
+{
+    ngx_shmtx_lock(store->mutex);
+
+    if (!store->changing) {
+        return;
+    }
+
+    /* nginx freed the mutex of who died, but what it changed is half done */
+
+    ngx_http_auth_api_token_record_reset(store);
+
+    ngx_memzero(store->leases,
+                store->lookups * sizeof(ngx_http_auth_api_token_lease_t));
+
+    store->figures.resets++;
+}
+
+
+void
+ngx_http_auth_api_token_store_change(ngx_http_auth_api_token_store_t *store)
+{
+    store->changing = 1;
+
+    ngx_memory_barrier();
+}
+
+
+void
+ngx_http_auth_api_token_store_unlock(ngx_http_auth_api_token_store_t *store)
+{
+    if (store->changing) {
+        ngx_memory_barrier();
+
+        store->changing = 0;
+    }
+
+    ngx_shmtx_unlock(store->mutex);
+}
+
+
+void
+ngx_http_auth_api_token_record_reset(ngx_http_auth_api_token_store_t *store)
+{
+    ngx_uint_t  kind;
+
+    ngx_queue_init(&store->facts);
+    ngx_queue_init(&store->others);
+
+    ngx_rbtree_init(&store->tree, &store->sentinel,
+                    ngx_http_auth_api_token_record_insert);
+
+    for (kind = 0; kind < NGX_HTTP_AUTH_API_TOKEN_KINDS; kind++) {
+        store->entries[kind] = 0;
+        store->used[kind] = 0;
+    }
+
+    store->opaque = 0;
+    store->fresh = 1;
+    store->free = 0;
+    store->nfree = store->ncells;
+}
+
+
+ngx_uint_t
+ngx_http_auth_api_token_record_node_key(ngx_str_t *id, u_char *key)
+{
+    uint64_t    n;
+    ngx_uint_t  node_key;
+
+    if (id->len == 0) {
+        ngx_memcpy(&node_key, key, sizeof(ngx_uint_t));
+        return node_key;
+    }
+
+    n = ngx_murmur_hash2(id->data, id->len);
+    n = (n << 32) | ngx_crc32_short(id->data, id->len);
+
+    return (ngx_uint_t) n;
+}
+
+
+ngx_http_auth_api_token_record_t *
+ngx_http_auth_api_token_record_find(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t node_key, u_char *key)
+{
+    ngx_http_auth_api_token_record_t  *record;
+
+    record = ngx_http_auth_api_token_record_from(store, node_key, key);
+
+    if (record
+        && ngx_http_auth_api_token_record_cmp(node_key, key, record) == 0)
+    {
+        return record;
+    }
+
+    return NULL;
+}
+
+
+ngx_http_auth_api_token_record_t *
+ngx_http_auth_api_token_record_from(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t node_key, u_char *key)
+{
+    ngx_int_t                          rc;
+    ngx_rbtree_node_t                 *node, *sentinel;
+    ngx_http_auth_api_token_record_t  *record, *next;
+
+    node = store->tree.root;
+    sentinel = store->tree.sentinel;
+    next = NULL;
+
+    while (node != sentinel) {
+
+        record = ngx_rbtree_data(node, ngx_http_auth_api_token_record_t, node);
+
+        rc = ngx_http_auth_api_token_record_cmp(node_key, key, record);
+
+        if (rc == 0) {
+            return record;
+        }
+
+        if (rc < 0) {
+            next = record;
+            node = node->left;
+
+        } else {
+            node = node->right;
+        }
+    }
+
+    return next;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_record_cmp(ngx_uint_t node_key, u_char *key,
+    ngx_http_auth_api_token_record_t *record)
+{
+    if (node_key != record->node.key) {
+        return (node_key < record->node.key) ? -1 : 1;
+    }
+
+    return ngx_memcmp(key, record->key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
+}
+
+
+static void
+ngx_http_auth_api_token_record_insert(ngx_rbtree_node_t *temp,
+    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel)
+{
+    ngx_rbtree_node_t                 **p;
+    ngx_http_auth_api_token_record_t   *record;
+
+    record = ngx_rbtree_data(node, ngx_http_auth_api_token_record_t, node);
+
+    for ( ;; ) {
+
+        p = (ngx_http_auth_api_token_record_cmp(node->key, record->key,
+                 ngx_rbtree_data(temp, ngx_http_auth_api_token_record_t, node))
+             < 0)
+            ? &temp->left : &temp->right;
+
+        if (*p == sentinel) {
+            break;
+        }
+
+        temp = *p;
+    }
+
+    *p = node;
+    node->parent = temp;
+    node->left = sentinel;
+    node->right = sentinel;
+    ngx_rbt_red(node);
+}
+
+
+void
+ngx_http_auth_api_token_record_touch(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record)
+{
+    ngx_queue_t  *queue;
+
+    queue = ngx_http_auth_api_token_queue(store, record->node.data);
+
+    if (ngx_queue_head(queue) == &record->queue) {
+        return;
+    }
+
+    ngx_http_auth_api_token_store_change(store);
+
+    ngx_queue_remove(&record->queue);
+    ngx_http_auth_api_token_crash();
+    ngx_queue_insert_head(queue, &record->queue);
+}
+
+
+void
+ngx_http_auth_api_token_record_read(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record,
+    ngx_http_auth_api_token_facts_t *facts, u_char *buf)
+{
+    size_t                           len, size;
+    u_char                          *p;
+    uint32_t                         n;
+    ngx_str_t                       *value;
+    ngx_uint_t                       i;
+    ngx_http_auth_api_token_cell_t  *cell;
+
+    value = (ngx_str_t *) facts;
+    p = buf;
+
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_STRINGS; i++) {
+        value[i].len = record->len[i];
+        value[i].data = p;
+        p += record->len[i];
+    }
+
+    len = p - buf;
+
+    size = ngx_min(len, NGX_HTTP_AUTH_API_TOKEN_FIRST);
+    p = ngx_cpymem(buf, record->data, size);
+    len -= size;
+
+    for (n = record->next; len; n = cell->next) {
+        cell = ngx_http_auth_api_token_cell(store, n);
+
+        size = ngx_min(len, sizeof(cell->data));
+        p = ngx_cpymem(p, cell->data, size);
+        len -= size;
+    }
+}
+
+
+ngx_http_auth_api_token_record_t *
+ngx_http_auth_api_token_record_add(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_kind_e kind, ngx_uint_t node_key, u_char *key,
+    ngx_http_auth_api_token_facts_t *facts, ngx_msec_t now)
+{
+    size_t                             len, size;
+    u_char                            *p, *last;
+    uint32_t                           n, *next;
+    ngx_str_t                         *value;
+    ngx_uint_t                         i;
+    ngx_http_auth_api_token_cell_t    *cell;
+    ngx_http_auth_api_token_record_t  *record;
+
+    value = (ngx_str_t *) facts;
+    len = 0;
+
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_STRINGS; i++) {
+        len += value[i].len;
+    }
+
+    if (len > NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS) {
+        return NULL;
+    }
+
+    n = ngx_http_auth_api_token_count_cells(len);
+
+    if (ngx_http_auth_api_token_make_room(store, kind, n, now) != NGX_OK) {
+        return NULL;
+    }
+
+    store->entries[kind]++;
+    store->used[kind] += n;
+
+    record = (ngx_http_auth_api_token_record_t *)
+                 ngx_http_auth_api_token_cell(store,
+                                    ngx_http_auth_api_token_alloc_cell(store));
+
+    ngx_http_auth_api_token_crash();
+
+    next = &record->next;
+    p = record->data;
+    last = p + NGX_HTTP_AUTH_API_TOKEN_FIRST;
+
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_STRINGS; i++) {
+        record->len[i] = (u_short) value[i].len;
+
+        for (len = 0; len < value[i].len; len += size) {
+
+            if (p == last) {
+                *next = ngx_http_auth_api_token_alloc_cell(store);
+
+                cell = ngx_http_auth_api_token_cell(store, *next);
+
+                next = &cell->next;
+                p = cell->data;
+                last = p + sizeof(cell->data);
+            }
+
+            size = ngx_min((size_t) (last - p), value[i].len - len);
+            p = ngx_cpymem(p, value[i].data + len, size);
+        }
+    }
+
+    *next = 0;
+
+    if (record->len[0]) {
+        store->opaque++;
+    }
+
+    record->node.key = node_key;
+    record->node.data = kind;
+    record->asked = now;
+    record->tried = 0;
+    record->reason = 0;
+
+    ngx_memcpy(record->key, key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
+
+    ngx_rbtree_insert(&store->tree, &record->node);
+    ngx_http_auth_api_token_crash();
+    ngx_queue_insert_head(ngx_http_auth_api_token_queue(store, kind),
+                          &record->queue);
+
+    return record;
+}
+
+
+void
+ngx_http_auth_api_token_record_delete(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record)
+{
+    uint32_t                         n, next;
+    ngx_uint_t                       kind;
+    ngx_http_auth_api_token_cell_t  *cell;
+
+    kind = record->node.data;
+
+    store->entries[kind]--;
+    store->used[kind] -= ngx_http_auth_api_token_count_cells(
+                                ngx_http_auth_api_token_record_len(record));
+
+    if (record->len[0]) {
+        store->opaque--;
+    }
+
+    ngx_queue_remove(&record->queue);
+    ngx_http_auth_api_token_crash();
+    ngx_rbtree_delete(&store->tree, &record->node);
+
+    for (n = record->next; n; n = next) {
+        cell = ngx_http_auth_api_token_cell(store, n);
+        next = cell->next;
+
+        ngx_http_auth_api_token_free_cell(store, n);
+        ngx_http_auth_api_token_crash();
+    }
+
+    n = ((u_char *) record - store->cells) / NGX_HTTP_AUTH_API_TOKEN_CELL + 1;
+
+    ngx_http_auth_api_token_free_cell(store, n);
+}
+
+
+/*
+ * Facts never give way to anything but facts.  What else there is takes the
+ * cells that facts leave, up to its share; a few are always left.
+ */
+
+static ngx_int_t
+ngx_http_auth_api_token_make_room(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_kind_e kind, ngx_uint_t n, ngx_msec_t now)
+{
+    ngx_uint_t  denied, reserve;
+
+    for ( ;; ) {
+
+        denied = store->used[NGX_HTTP_AUTH_API_TOKEN_DENIAL]
+                 + store->used[NGX_HTTP_AUTH_API_TOKEN_BUDGET];
+
+        if (kind == NGX_HTTP_AUTH_API_TOKEN_FACTS) {
+
+            reserve = (denied < store->reserve) ? store->reserve - denied : 0;
+
+            if (n + reserve <= store->nfree) {
+                return NGX_OK;
+            }
+
+            if (denied <= store->reserve) {
+
+                if (ngx_http_auth_api_token_evict(store, &store->facts, now)
+                    != NGX_OK)
+                {
+                    return NGX_DECLINED;
+                }
+
+                continue;
+            }
+
+        } else if (n <= store->nfree && n + denied <= store->max_denied) {
+            return NGX_OK;
+        }
+
+        if (ngx_http_auth_api_token_evict(store, &store->others, now)
+            != NGX_OK)
+        {
+            return NGX_DECLINED;
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_evict(ngx_http_auth_api_token_store_t *store,
+    ngx_queue_t *queue, ngx_msec_t now)
+{
+    ngx_queue_t                       *q;
+    ngx_msec_int_t                     age;
+    ngx_http_auth_api_token_record_t  *record;
+
+    if (ngx_queue_empty(queue)) {
+        return NGX_DECLINED;
+    }
+
+    q = ngx_queue_last(queue);
+    record = ngx_queue_data(q, ngx_http_auth_api_token_record_t, queue);
+
+    store->figures.evicted[record->node.data]++;
+
+    if (queue == &store->facts) {
+        age = (ngx_msec_int_t) (now - record->asked);
+        store->figures.evicted_age = ngx_max(age, 0);
+    }
+
+    ngx_http_auth_api_token_record_delete(store, record);
+
+    return NGX_OK;
+}
+
+
+static uint32_t
+ngx_http_auth_api_token_alloc_cell(ngx_http_auth_api_token_store_t *store)
+{
+    uint32_t  n;
+
+    store->nfree--;
+
+    if (store->free == 0) {
+        return store->fresh++;
+    }
+
+    n = store->free;
+    store->free = ngx_http_auth_api_token_cell(store, n)->next;
+
+    return n;
+}
+
+
+static void
+ngx_http_auth_api_token_free_cell(ngx_http_auth_api_token_store_t *store,
+    uint32_t n)
+{
+    ngx_http_auth_api_token_cell(store, n)->next = store->free;
+
+    store->free = n;
+    store->nfree++;
+}
+
+
+static ngx_uint_t
+ngx_http_auth_api_token_count_cells(size_t len)
+{
+    size_t  size;
+
+    if (len <= NGX_HTTP_AUTH_API_TOKEN_FIRST) {
+        return 1;
+    }
+
+    size = NGX_HTTP_AUTH_API_TOKEN_CELL
+           - offsetof(ngx_http_auth_api_token_cell_t, data);
+
+    return 1 + (len - NGX_HTTP_AUTH_API_TOKEN_FIRST + size - 1) / size;
+}
+
+
+static size_t
+ngx_http_auth_api_token_record_len(ngx_http_auth_api_token_record_t *record)
+{
+    size_t      len;
+    ngx_uint_t  i;
+
+    len = 0;
+
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_STRINGS; i++) {
+        len += record->len[i];
+    }
+
+    return len;
+}
+
+
+#if (NGX_HTTP_AUTH_API_TOKEN_CRASH)
+
+void
+ngx_http_auth_api_token_crash(void)
+{
+    if (ngx_random() % NGX_HTTP_AUTH_API_TOKEN_CRASH == 0) {
+        (void) raise(SIGKILL);
+    }
+}
+
+#endif

@@ -1,0 +1,600 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_auth_api_token_directives.h"
+#include "ngx_http_auth_api_token_module.h"
+#include "ngx_http_auth_api_token_operate.h"
+#include "ngx_http_auth_api_token_refusal.h"
+
+
+/* more than enough for all figures of a zone, names of zones apart */
+
+#define NGX_HTTP_AUTH_API_TOKEN_STATUS_LEN    16384
+#define NGX_HTTP_AUTH_API_TOKEN_STATUS_LINES  128
+
+
+enum {
+    NGX_HTTP_AUTH_API_TOKEN_STATUS_ACCEPT = 1,
+    NGX_HTTP_AUTH_API_TOKEN_STATUS_JSON,
+    NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS
+};
+
+
+/* the figures of a zone at one moment */
+
+typedef struct {
+    ngx_str_t                        *name;
+    ngx_http_auth_api_token_store_t   store;
+    ngx_uint_t                        in_flight;
+    ngx_uint_t                        open;         /* the breaker */
+    ngx_uint_t                        probing;
+} ngx_http_auth_api_token_status_t;
+
+
+typedef struct {
+    char                             *name;
+    char                             *help;
+    size_t                            offset;       /* in the store */
+} ngx_http_auth_api_token_counter_t;
+
+
+static ngx_int_t ngx_http_auth_api_token_status_handler(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_auth_api_token_status_format(ngx_http_request_t *r);
+static void ngx_http_auth_api_token_status_read(
+    ngx_http_auth_api_token_zone_t *zone,
+    ngx_http_auth_api_token_status_t *status);
+static u_char *ngx_http_auth_api_token_status_json(u_char *p, u_char *last,
+    ngx_http_auth_api_token_status_t *status, ngx_uint_t n);
+static u_char *ngx_http_auth_api_token_status_reasons(u_char *p, u_char *last,
+    char *name, ngx_atomic_t *counters, ngx_uint_t lookups);
+static u_char *ngx_http_auth_api_token_status_prometheus(u_char *p,
+    u_char *last, ngx_http_auth_api_token_status_t *status, ngx_uint_t n);
+static u_char *ngx_http_auth_api_token_status_latency(u_char *p, u_char *last,
+    ngx_http_auth_api_token_status_t *status, ngx_uint_t n);
+static u_char *ngx_http_auth_api_token_status_metric(u_char *p, u_char *last,
+    char *name, char *type, char *help);
+static ngx_str_t *ngx_http_auth_api_token_status_reason(ngx_uint_t reason,
+    ngx_uint_t lookups);
+
+
+#define ngx_http_auth_api_token_counter_offset(member)                        \
+    (offsetof(ngx_http_auth_api_token_store_t, figures)                       \
+     + offsetof(ngx_http_auth_api_token_figures_t, member))
+
+
+#define ngx_http_auth_api_token_counter(status, counter)                      \
+    (*(ngx_atomic_t *) ((char *) &(status)->store + (counter)->offset))
+
+
+static ngx_http_auth_api_token_counter_t  ngx_http_auth_api_token_counters[] = {
+
+    { "hits", "Requests answered from the zone.",
+      ngx_http_auth_api_token_counter_offset(hits) },
+
+    { "misses", "Requests that started a lookup.",
+      ngx_http_auth_api_token_counter_offset(misses) },
+
+    { "waits", "Requests that waited for a lookup under way.",
+      ngx_http_auth_api_token_counter_offset(waits) },
+
+    { "stale", "Requests answered with stale facts.",
+      ngx_http_auth_api_token_counter_offset(stale) },
+
+    { "refreshes", "Lookups started before facts ran out.",
+      ngx_http_auth_api_token_counter_offset(refreshes) },
+
+    { "purges", "Requests to purge.",
+      ngx_http_auth_api_token_counter_offset(purges) },
+
+    { "purged", "Verdicts purged.",
+      ngx_http_auth_api_token_counter_offset(purged) },
+
+    { "breaker_opened", "How often the breaker opened.",
+      ngx_http_auth_api_token_counter_offset(opened) },
+
+    { "resets", "How often the zone was emptied after a worker died.",
+      ngx_http_auth_api_token_counter_offset(resets) },
+
+    { NULL, NULL, 0 }
+};
+
+
+static char  *ngx_http_auth_api_token_kinds[] = {
+    "facts",
+    "denials",
+    "budgets"
+};
+
+
+static ngx_int_t
+ngx_http_auth_api_token_status_handler(ngx_http_request_t *r)
+{
+    size_t                                len;
+    u_char                               *p, *last;
+    ngx_int_t                             rc;
+    ngx_str_t                             type;
+    ngx_uint_t                            i, n;
+    ngx_shm_zone_t                      **zone;
+    ngx_http_complex_value_t              cv;
+    ngx_http_auth_api_token_status_t     *status;
+    ngx_http_auth_api_token_main_conf_t  *amcf;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_auth_api_token_module);
+
+    zone = amcf->zones.elts;
+    n = amcf->zones.nelts;
+
+    status = ngx_pcalloc(r->pool,
+                         (n + 1) * sizeof(ngx_http_auth_api_token_status_t));
+    if (status == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    len = NGX_HTTP_AUTH_API_TOKEN_STATUS_LEN;
+
+    for (i = 0; i < n; i++) {
+        status[i].name = &zone[i]->shm.name;
+
+        ngx_http_auth_api_token_status_read(zone[i]->data, &status[i]);
+
+        len += NGX_HTTP_AUTH_API_TOKEN_STATUS_LEN
+               + zone[i]->shm.name.len * NGX_HTTP_AUTH_API_TOKEN_STATUS_LINES;
+    }
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    last = p + len;
+
+    ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
+
+    cv.value.data = p;
+
+    if (ngx_http_auth_api_token_status_format(r)
+        == NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS)
+    {
+        ngx_str_set(&type, "text/plain; version=0.0.4; charset=utf-8");
+
+        p = ngx_http_auth_api_token_status_prometheus(p, last, status, n);
+
+    } else {
+        ngx_str_set(&type, "application/json");
+
+        p = ngx_http_auth_api_token_status_json(p, last, status, n);
+    }
+
+    cv.value.len = p - cv.value.data;
+
+    return ngx_http_send_response(r, NGX_HTTP_OK, &type, &cv);
+}
+
+
+/* what asks for plain text is a scraper, and a browser asks for other things */
+
+static ngx_uint_t
+ngx_http_auth_api_token_status_format(ngx_http_request_t *r)
+{
+    ngx_table_elt_t                     *h;
+    ngx_http_auth_api_token_loc_conf_t  *alcf;
+
+    static ngx_str_t  accept = ngx_string("Accept");
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+
+    if (alcf->status != NGX_HTTP_AUTH_API_TOKEN_STATUS_ACCEPT) {
+        return alcf->status;
+    }
+
+    h = ngx_http_auth_api_token_find_header(&r->headers_in.headers, &accept);
+
+    if (h
+        && (ngx_strcasestrn(h->value.data, "text/plain", 10 - 1)
+            || ngx_strcasestrn(h->value.data, "application/openmetrics-text",
+                               28 - 1)))
+    {
+        return NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS;
+    }
+
+    return NGX_HTTP_AUTH_API_TOKEN_STATUS_JSON;
+}
+
+
+static void
+ngx_http_auth_api_token_status_read(ngx_http_auth_api_token_zone_t *zone,
+    ngx_http_auth_api_token_status_t *status)
+{
+    ngx_http_auth_api_token_store_figures(zone->store, &status->store,
+                                          &status->in_flight,
+                                          &status->probing);
+
+    status->open = (status->store.failures
+                    >= NGX_HTTP_AUTH_API_TOKEN_FAILURES);
+    status->probing = status->open && status->probing;
+}
+
+
+static u_char *
+ngx_http_auth_api_token_status_json(u_char *p, u_char *last,
+    ngx_http_auth_api_token_status_t *status, ngx_uint_t n)
+{
+    uint64_t                            sum;
+    ngx_uint_t                          i, k;
+    ngx_http_auth_api_token_store_t    *store;
+    ngx_http_auth_api_token_counter_t  *counter;
+    ngx_http_auth_api_token_figures_t  *figures;
+
+    p = ngx_slprintf(p, last, "{\"version\":\"%s\",\"zones\":{",
+                     NGX_HTTP_AUTH_API_TOKEN_VERSION);
+
+    for (i = 0; i < n; i++) {
+        store = &status[i].store;
+        figures = &store->figures;
+
+        p = ngx_slprintf(p, last, "%s\"%V\":{", i ? "," : "", status[i].name);
+
+        p = ngx_http_auth_api_token_status_reasons(p, last, "decisions",
+                                                   figures->decisions, 0);
+        p = ngx_http_auth_api_token_status_reasons(p, last, "lookups",
+                                                   figures->lookups, 1);
+
+        for (counter = ngx_http_auth_api_token_counters;
+             counter->name;
+             counter++)
+        {
+            p = ngx_slprintf(p, last, "\"%s\":%uA,", counter->name,
+                             ngx_http_auth_api_token_counter(&status[i],
+                                                             counter));
+        }
+
+        sum = 0;
+        p = ngx_slprintf(p, last, "\"latency\":{\"buckets\":{");
+
+        for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_LATENCIES; k++) {
+            sum += figures->latencies[k];
+            p = ngx_slprintf(p, last, "\"%M\":%uL,",
+                             ngx_http_auth_api_token_latencies[k], sum);
+        }
+
+        sum += figures->latencies[k];
+        p = ngx_slprintf(p, last, "\"+Inf\":%uL},\"count\":%uL,"
+                         "\"sum\":%uA},", sum, sum, figures->latency);
+
+        for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_KINDS; k++) {
+            p = ngx_slprintf(p, last, "\"%s\":{\"entries\":%uD,\"bytes\":%uL,"
+                             "\"evicted\":%uA},",
+                             ngx_http_auth_api_token_kinds[k],
+                             store->entries[k],
+                             (uint64_t) store->used[k]
+                                        * NGX_HTTP_AUTH_API_TOKEN_CELL,
+                             figures->evicted[k]);
+        }
+
+        p = ngx_slprintf(p, last, "\"evicted_age\":%uA,\"capacity\":%uL,"
+                         "\"in_flight\":%ui,\"limit\":%uD,\"breaker\":\"%s\"}",
+                         figures->evicted_age / 1000,
+                         (uint64_t) store->ncells
+                                    * NGX_HTTP_AUTH_API_TOKEN_CELL,
+                         status[i].in_flight, store->lookups,
+                         status[i].probing ? "probing"
+                                           : status[i].open ? "open"
+                                                            : "closed");
+    }
+
+    return ngx_slprintf(p, last, "}}\n");
+}
+
+
+static u_char *
+ngx_http_auth_api_token_status_reasons(u_char *p, u_char *last, char *name,
+    ngx_atomic_t *counters, ngx_uint_t lookups)
+{
+    char        *comma;
+    ngx_str_t   *reason;
+    ngx_uint_t   i;
+
+    comma = "";
+
+    p = ngx_slprintf(p, last, "\"%s\":{", name);
+
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_REASONS; i++) {
+        reason = ngx_http_auth_api_token_status_reason(i, lookups);
+
+        if (reason) {
+            p = ngx_slprintf(p, last, "%s\"%V\":%uA", comma, reason,
+                             counters[i]);
+            comma = ",";
+        }
+    }
+
+    return ngx_slprintf(p, last, "},");
+}
+
+
+/* https://prometheus.io/docs/instrumenting/exposition_formats/ */
+
+static u_char *
+ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
+    ngx_http_auth_api_token_status_t *status, ngx_uint_t n)
+{
+    char                                name[64];
+    ngx_str_t                          *reason;
+    ngx_uint_t                          i, k;
+    ngx_http_auth_api_token_counter_t  *counter;
+
+    p = ngx_http_auth_api_token_status_metric(p, last, "decisions_total",
+                                              "counter",
+                                              "Decisions by reason.");
+
+    for (i = 0; i < n; i++) {
+        for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_REASONS; k++) {
+            reason = ngx_http_auth_api_token_status_reason(k, 0);
+
+            if (reason) {
+                p = ngx_slprintf(p, last, "auth_api_token_decisions_total"
+                                 "{zone=\"%V\",reason=\"%V\"} %uA\n",
+                                 status[i].name, reason,
+                                 status[i].store.figures.decisions[k]);
+            }
+        }
+    }
+
+    p = ngx_http_auth_api_token_status_metric(p, last, "lookups_total",
+                                              "counter",
+                                              "Lookups by outcome.");
+
+    for (i = 0; i < n; i++) {
+        for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_REASONS; k++) {
+            reason = ngx_http_auth_api_token_status_reason(k, 1);
+
+            if (reason) {
+                p = ngx_slprintf(p, last, "auth_api_token_lookups_total"
+                                 "{zone=\"%V\",outcome=\"%V\"} %uA\n",
+                                 status[i].name, reason,
+                                 status[i].store.figures.lookups[k]);
+            }
+        }
+    }
+
+    p = ngx_http_auth_api_token_status_latency(p, last, status, n);
+
+    for (counter = ngx_http_auth_api_token_counters; counter->name; counter++) {
+
+        ngx_sprintf((u_char *) name, "%s_total%Z", counter->name);
+
+        p = ngx_http_auth_api_token_status_metric(p, last, name, "counter",
+                                                  counter->help);
+
+        for (i = 0; i < n; i++) {
+            p = ngx_slprintf(p, last, "auth_api_token_%s{zone=\"%V\"} %uA\n",
+                             name, status[i].name,
+                             ngx_http_auth_api_token_counter(&status[i],
+                                                             counter));
+        }
+    }
+
+    p = ngx_http_auth_api_token_status_metric(p, last, "evictions_total",
+                                              "counter",
+                                              "Entries evicted to make room.");
+
+    for (i = 0; i < n; i++) {
+        for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_KINDS; k++) {
+            p = ngx_slprintf(p, last, "auth_api_token_evictions_total"
+                             "{zone=\"%V\",kind=\"%s\"} %uA\n",
+                             status[i].name, ngx_http_auth_api_token_kinds[k],
+                             status[i].store.figures.evicted[k]);
+        }
+    }
+
+    p = ngx_http_auth_api_token_status_metric(p, last, "entries", "gauge",
+                                              "Entries in the zone.");
+
+    for (i = 0; i < n; i++) {
+        for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_KINDS; k++) {
+            p = ngx_slprintf(p, last, "auth_api_token_entries"
+                             "{zone=\"%V\",kind=\"%s\"} %uD\n",
+                             status[i].name, ngx_http_auth_api_token_kinds[k],
+                             status[i].store.entries[k]);
+        }
+    }
+
+    p = ngx_http_auth_api_token_status_metric(p, last, "bytes", "gauge",
+                                              "Memory the entries take.");
+
+    for (i = 0; i < n; i++) {
+        for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_KINDS; k++) {
+            p = ngx_slprintf(p, last, "auth_api_token_bytes"
+                             "{zone=\"%V\",kind=\"%s\"} %uL\n",
+                             status[i].name, ngx_http_auth_api_token_kinds[k],
+                             (uint64_t) status[i].store.used[k]
+                                        * NGX_HTTP_AUTH_API_TOKEN_CELL);
+        }
+    }
+
+    p = ngx_http_auth_api_token_status_metric(p, last, "capacity_bytes",
+                                              "gauge",
+                                              "Memory there is for entries.");
+
+    for (i = 0; i < n; i++) {
+        p = ngx_slprintf(p, last, "auth_api_token_capacity_bytes{zone=\"%V\"} "
+                         "%uL\n", status[i].name,
+                         (uint64_t) status[i].store.ncells
+                                    * NGX_HTTP_AUTH_API_TOKEN_CELL);
+    }
+
+    p = ngx_http_auth_api_token_status_metric(p, last, "evicted_age_seconds",
+                                              "gauge",
+                                              "Age of the last facts evicted.");
+
+    for (i = 0; i < n; i++) {
+        p = ngx_slprintf(p, last, "auth_api_token_evicted_age_seconds"
+                         "{zone=\"%V\"} %uA.%03uA\n", status[i].name,
+                         status[i].store.figures.evicted_age / 1000,
+                         status[i].store.figures.evicted_age % 1000);
+    }
+
+    p = ngx_http_auth_api_token_status_metric(p, last, "lookups_in_flight",
+                                              "gauge", "Lookups under way.");
+
+    for (i = 0; i < n; i++) {
+        p = ngx_slprintf(p, last, "auth_api_token_lookups_in_flight"
+                         "{zone=\"%V\"} %ui\n", status[i].name,
+                         status[i].in_flight);
+    }
+
+    p = ngx_http_auth_api_token_status_metric(p, last, "lookups_limit", "gauge",
+                                              "Lookups there may be at once.");
+
+    for (i = 0; i < n; i++) {
+        p = ngx_slprintf(p, last, "auth_api_token_lookups_limit{zone=\"%V\"} "
+                         "%uD\n", status[i].name, status[i].store.lookups);
+    }
+
+    p = ngx_http_auth_api_token_status_metric(p, last, "breaker_open", "gauge",
+                                              "Whether the breaker is open.");
+
+    for (i = 0; i < n; i++) {
+        p = ngx_slprintf(p, last, "auth_api_token_breaker_open{zone=\"%V\"} "
+                         "%ui\n", status[i].name, status[i].open);
+    }
+
+    return p;
+}
+
+
+static u_char *
+ngx_http_auth_api_token_status_latency(u_char *p, u_char *last,
+    ngx_http_auth_api_token_status_t *status, ngx_uint_t n)
+{
+    uint64_t                            sum;
+    ngx_msec_t                          ms;
+    ngx_uint_t                          i, k;
+    ngx_http_auth_api_token_figures_t  *figures;
+
+    p = ngx_http_auth_api_token_status_metric(p, last,
+                                              "lookup_duration_seconds",
+                                              "histogram",
+                                              "How long lookups took.");
+
+    for (i = 0; i < n; i++) {
+        figures = &status[i].store.figures;
+        sum = 0;
+
+        for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_LATENCIES; k++) {
+            ms = ngx_http_auth_api_token_latencies[k];
+            sum += figures->latencies[k];
+
+            p = ngx_slprintf(p, last,
+                             "auth_api_token_lookup_duration_seconds_bucket"
+                             "{zone=\"%V\",le=\"%M.%03M\"} %uL\n",
+                             status[i].name, ms / 1000, ms % 1000, sum);
+        }
+
+        sum += figures->latencies[k];
+
+        p = ngx_slprintf(p, last,
+                         "auth_api_token_lookup_duration_seconds_bucket"
+                         "{zone=\"%V\",le=\"+Inf\"} %uL\n"
+                         "auth_api_token_lookup_duration_seconds_sum"
+                         "{zone=\"%V\"} %uA.%03uA\n"
+                         "auth_api_token_lookup_duration_seconds_count"
+                         "{zone=\"%V\"} %uL\n",
+                         status[i].name, sum, status[i].name,
+                         figures->latency / 1000, figures->latency % 1000,
+                         status[i].name, sum);
+    }
+
+    return p;
+}
+
+
+static u_char *
+ngx_http_auth_api_token_status_metric(u_char *p, u_char *last, char *name,
+    char *type, char *help)
+{
+    return ngx_slprintf(p, last, "# HELP auth_api_token_%s %s\n"
+                        "# TYPE auth_api_token_%s %s\n",
+                        name, help, name, type);
+}
+
+
+/* a decision may have any reason, a lookup ends with one of a few */
+
+static ngx_str_t *
+ngx_http_auth_api_token_status_reason(ngx_uint_t reason, ngx_uint_t lookups)
+{
+    static ngx_str_t  active = ngx_string("active");
+
+    if (reason == NGX_HTTP_AUTH_API_TOKEN_UNDECIDED) {
+        return NULL;
+    }
+
+    if (lookups) {
+
+        if (reason == NGX_HTTP_AUTH_API_TOKEN_PASS) {
+            return &active;
+        }
+
+        if (reason != NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE
+            && (reason < NGX_HTTP_AUTH_API_TOKEN_UNKNOWN
+                || reason > NGX_HTTP_AUTH_API_TOKEN_UNREADABLE))
+        {
+            return NULL;
+        }
+    }
+
+    return ngx_http_auth_api_token_reason_name(reason);
+}
+
+
+char *
+ngx_http_auth_api_token_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_auth_api_token_loc_conf_t *alcf = conf;
+
+    ngx_str_t                 *value;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (alcf->status) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 1) {
+        alcf->status = NGX_HTTP_AUTH_API_TOKEN_STATUS_ACCEPT;
+
+    } else if (ngx_strcmp(value[1].data, "json") == 0) {
+        alcf->status = NGX_HTTP_AUTH_API_TOKEN_STATUS_JSON;
+
+    } else if (ngx_strcmp(value[1].data, "prometheus") == 0) {
+        alcf->status = NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS;
+
+    } else {
+        return ngx_http_auth_api_token_invalid(cf, cmd, &value[1],
+                                               "\"json\" or \"prometheus\"");
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_auth_api_token_status_handler;
+
+    return NGX_CONF_OK;
+}

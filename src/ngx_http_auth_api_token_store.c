@@ -1,0 +1,622 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_http_auth_api_token_lease.h"
+#include "ngx_http_auth_api_token_record.h"
+#include "ngx_http_auth_api_token_store.h"
+
+
+#define NGX_HTTP_AUTH_API_TOKEN_MIN_CELLS    64
+#define NGX_HTTP_AUTH_API_TOKEN_MAX_ACCOUNT  64
+
+/* a refresh that failed is not tried again for a while, ms */
+
+#define NGX_HTTP_AUTH_API_TOKEN_PAUSE        1000
+
+
+static ngx_msec_t ngx_http_auth_api_token_store_age(
+    ngx_http_auth_api_token_record_t *record, ngx_msec_t now);
+static void ngx_http_auth_api_token_store_hit(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record,
+    ngx_http_auth_api_token_question_t *question,
+    ngx_http_auth_api_token_reply_t *reply);
+static ngx_int_t ngx_http_auth_api_token_store_refresh(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record,
+    ngx_http_auth_api_token_question_t *question, ngx_uint_t node_key,
+    ngx_http_auth_api_token_ticket_t *ticket);
+static ngx_http_auth_api_token_reply_e ngx_http_auth_api_token_store_miss(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_question_t *question, ngx_uint_t node_key,
+    ngx_http_auth_api_token_reply_t *reply);
+static void ngx_http_auth_api_token_store_ticket(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_lease_t *lease,
+    ngx_http_auth_api_token_ticket_t *ticket);
+static void ngx_http_auth_api_token_store_stop(
+    ngx_http_auth_api_token_verdict_t *verdict,
+    ngx_http_auth_api_token_reason_e reason, ngx_msec_t wait,
+    const char *cause);
+static void ngx_http_auth_api_token_store_keep(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_lease_t *lease,
+    ngx_http_auth_api_token_question_t *question,
+    ngx_http_auth_api_token_verdict_t *verdict);
+
+
+ngx_msec_t  ngx_http_auth_api_token_latencies[
+    NGX_HTTP_AUTH_API_TOKEN_LATENCIES] =
+{
+    5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000
+};
+
+
+ngx_http_auth_api_token_store_t *
+ngx_http_auth_api_token_store_create(void *addr, size_t size,
+    ngx_shmtx_t *mutex, ngx_uint_t lookups, ngx_uint_t denied)
+{
+    u_char                           *end;
+    ngx_http_auth_api_token_store_t  *store;
+
+    store = addr;
+    end = (u_char *) addr + size;
+
+    if (size < offsetof(ngx_http_auth_api_token_store_t, leases)
+               + lookups * sizeof(ngx_http_auth_api_token_lease_t)
+               + ngx_cacheline_size
+               + NGX_HTTP_AUTH_API_TOKEN_MIN_CELLS
+                 * NGX_HTTP_AUTH_API_TOKEN_CELL)
+    {
+        return NULL;
+    }
+
+    ngx_memzero(store, offsetof(ngx_http_auth_api_token_store_t, leases)
+                       + lookups * sizeof(ngx_http_auth_api_token_lease_t));
+
+    store->layout = NGX_HTTP_AUTH_API_TOKEN_LAYOUT;
+    store->lookups = lookups;
+    store->denied = denied;
+    store->mutex = mutex;
+
+    store->cells = ngx_align_ptr(&store->leases[lookups], ngx_cacheline_size);
+    store->ncells = (end - store->cells) / NGX_HTTP_AUTH_API_TOKEN_CELL;
+    store->reserve = ngx_max(store->ncells / 128, 1);
+    store->max_denied = ngx_max((uint64_t) store->ncells * denied / 100,
+                                store->reserve);
+
+    if (ngx_http_auth_api_token_random(store->secret,
+                                       NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN)
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    ngx_http_auth_api_token_record_reset(store);
+
+    return store;
+}
+
+
+ngx_http_auth_api_token_reply_e
+ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_question_t *question,
+    ngx_http_auth_api_token_reply_t *reply)
+{
+    ngx_msec_t                         age;
+    ngx_uint_t                         node_key;
+    ngx_http_auth_api_token_reply_e    rc;
+    ngx_http_auth_api_token_record_t  *record;
+
+    node_key = ngx_http_auth_api_token_record_node_key(&question->id,
+                                                       question->key);
+
+    ngx_memzero(&reply->verdict, sizeof(ngx_http_auth_api_token_verdict_t));
+
+    ngx_http_auth_api_token_store_lock(store);
+
+    record = ngx_http_auth_api_token_record_find(store, node_key,
+                                                 question->key);
+
+    if (record) {
+        age = ngx_http_auth_api_token_store_age(record, question->now);
+
+        if (record->node.data == NGX_HTTP_AUTH_API_TOKEN_FACTS
+            ? age < question->valid : age < question->denied)
+        {
+            if (!question->again) {
+                store->figures.hits++;
+            }
+
+            ngx_http_auth_api_token_store_hit(store, record, question, reply);
+
+            rc = NGX_HTTP_AUTH_API_TOKEN_HIT;
+
+            if (question->refresh
+                && record->node.data == NGX_HTTP_AUTH_API_TOKEN_FACTS
+                && ngx_http_auth_api_token_store_refresh(store, record,
+                                                         question, node_key,
+                                                         &reply->ticket)
+                   == NGX_OK)
+            {
+                rc = NGX_HTTP_AUTH_API_TOKEN_REFRESH;
+            }
+
+            ngx_http_auth_api_token_store_unlock(store);
+
+            return rc;
+        }
+    }
+
+    rc = ngx_http_auth_api_token_store_miss(store, question, node_key, reply);
+
+    ngx_http_auth_api_token_store_unlock(store);
+
+    return rc;
+}
+
+
+/* the clock of a worker that asked may be ahead of this one's */
+
+static ngx_msec_t
+ngx_http_auth_api_token_store_age(ngx_http_auth_api_token_record_t *record,
+    ngx_msec_t now)
+{
+    ngx_msec_int_t  age;
+
+    age = (ngx_msec_int_t) (now - record->asked);
+
+    return ngx_max(age, 0);
+}
+
+
+static void
+ngx_http_auth_api_token_store_hit(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record,
+    ngx_http_auth_api_token_question_t *question,
+    ngx_http_auth_api_token_reply_t *reply)
+{
+    ngx_http_auth_api_token_verdict_t  *verdict;
+
+    verdict = &reply->verdict;
+
+    ngx_http_auth_api_token_record_read(store, record, &verdict->facts,
+                                        reply->buf);
+
+    if (verdict->facts.id.len == 0) {
+        verdict->facts.id = question->id;
+    }
+
+    verdict->reason = record->reason;
+    verdict->asked = record->asked;
+
+    ngx_http_auth_api_token_record_touch(store, record);
+}
+
+
+/*
+ * Somewhere in the last quarter but one eighth of its time, so that tokens that
+ * were looked up together are not looked up together again.
+ */
+
+static ngx_int_t
+ngx_http_auth_api_token_store_refresh(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record,
+    ngx_http_auth_api_token_question_t *question, ngx_uint_t node_key,
+    ngx_http_auth_api_token_ticket_t *ticket)
+{
+    ngx_msec_t                        due, now;
+    ngx_http_auth_api_token_lease_t  *lease;
+
+    now = question->now;
+
+    due = question->valid - question->valid / 4
+          + question->valid / 8 * ((record->key[0] + record->asked) & 0xff)
+            / 256;
+
+    if (ngx_http_auth_api_token_store_age(record, now) < due
+        || (uint32_t) now - record->tried < NGX_HTTP_AUTH_API_TOKEN_PAUSE)
+    {
+        return NGX_DECLINED;
+    }
+
+    record->tried = (uint32_t) now;
+
+    if (ngx_http_auth_api_token_lease_find(store, question->key, now)
+        || ngx_http_auth_api_token_breaker_wait(store, now))
+    {
+        return NGX_DECLINED;
+    }
+
+    lease = ngx_http_auth_api_token_lease_spare(store, now);
+    if (lease == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ngx_http_auth_api_token_lease_take(store, lease, question, node_key);
+    ngx_http_auth_api_token_store_ticket(store, lease, ticket);
+
+    store->figures.refreshes++;
+
+    return NGX_OK;
+}
+
+
+static ngx_http_auth_api_token_reply_e
+ngx_http_auth_api_token_store_miss(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_question_t *question, ngx_uint_t node_key,
+    ngx_http_auth_api_token_reply_t *reply)
+{
+    ngx_msec_t                          now, wait;
+    ngx_http_auth_api_token_lease_t    *lease;
+    ngx_http_auth_api_token_verdict_t  *verdict;
+
+    now = question->now;
+    verdict = &reply->verdict;
+
+    lease = ngx_http_auth_api_token_lease_find(store, question->key, now);
+
+    if (lease && lease->state == NGX_HTTP_AUTH_API_TOKEN_ASKING) {
+
+        if (!question->again) {
+            store->figures.waits++;
+        }
+
+        ngx_http_auth_api_token_store_ticket(store, lease, &reply->ticket);
+
+        return NGX_HTTP_AUTH_API_TOKEN_WAIT;
+    }
+
+    ngx_http_auth_api_token_store_change(store);
+
+    if (lease) {
+        ngx_http_auth_api_token_store_stop(verdict,
+                                           NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE,
+                                           lease->deadline - now,
+                                           "the API asked to wait");
+
+        verdict->health = NGX_HTTP_AUTH_API_TOKEN_FAULT;
+        verdict->status = lease->status;
+
+        return NGX_HTTP_AUTH_API_TOKEN_STOP;
+    }
+
+    if (question->budget) {
+        wait = ngx_http_auth_api_token_budget_wait(store, question->budget,
+                                                   now);
+        if (wait) {
+            ngx_http_auth_api_token_store_stop(verdict,
+                                               NGX_HTTP_AUTH_API_TOKEN_LIMITED,
+                                               wait, NULL);
+
+            return NGX_HTTP_AUTH_API_TOKEN_STOP;
+        }
+    }
+
+    wait = ngx_http_auth_api_token_breaker_wait(store, now);
+
+    if (wait) {
+        ngx_http_auth_api_token_store_stop(verdict,
+                                           NGX_HTTP_AUTH_API_TOKEN_BUSY, wait,
+                                           "the breaker is open");
+
+        verdict->health = NGX_HTTP_AUTH_API_TOKEN_FAULT;
+
+        return NGX_HTTP_AUTH_API_TOKEN_STOP;
+    }
+
+    lease = ngx_http_auth_api_token_lease_spare(store, now);
+
+    if (lease == NULL) {
+        ngx_http_auth_api_token_store_stop(verdict,
+                                           NGX_HTTP_AUTH_API_TOKEN_BUSY, 1,
+                                           "all \"lookups\" are taken");
+
+        return NGX_HTTP_AUTH_API_TOKEN_STOP;
+    }
+
+    ngx_http_auth_api_token_lease_take(store, lease, question, node_key);
+    ngx_http_auth_api_token_store_ticket(store, lease, &reply->ticket);
+
+    store->figures.misses++;
+
+    return NGX_HTTP_AUTH_API_TOKEN_MISS;
+}
+
+
+static void
+ngx_http_auth_api_token_store_ticket(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_lease_t *lease,
+    ngx_http_auth_api_token_ticket_t *ticket)
+{
+    ticket->slot = lease - store->leases;
+    ticket->seq = lease->seq;
+}
+
+
+static void
+ngx_http_auth_api_token_store_stop(ngx_http_auth_api_token_verdict_t *verdict,
+    ngx_http_auth_api_token_reason_e reason, ngx_msec_t wait,
+    const char *cause)
+{
+    verdict->reason = reason;
+    verdict->retry_after = (wait + 999) / 1000;
+    verdict->cause = cause;
+}
+
+
+ngx_int_t
+ngx_http_auth_api_token_store_stale(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_question_t *question,
+    ngx_http_auth_api_token_reply_t *reply)
+{
+    ngx_int_t                          rc;
+    ngx_uint_t                         node_key;
+    ngx_http_auth_api_token_record_t  *record;
+
+    node_key = ngx_http_auth_api_token_record_node_key(&question->id,
+                                                       question->key);
+
+    rc = NGX_DECLINED;
+
+    ngx_memzero(&reply->verdict, sizeof(ngx_http_auth_api_token_verdict_t));
+
+    ngx_http_auth_api_token_store_lock(store);
+
+    record = ngx_http_auth_api_token_record_find(store, node_key,
+                                                 question->key);
+
+    if (record
+        && record->node.data == NGX_HTTP_AUTH_API_TOKEN_FACTS
+        && ngx_http_auth_api_token_store_age(record, question->now)
+           < question->valid + question->stale)
+    {
+        ngx_http_auth_api_token_store_hit(store, record, question, reply);
+
+        store->figures.stale++;
+
+        rc = NGX_OK;
+    }
+
+    ngx_http_auth_api_token_store_unlock(store);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_auth_api_token_store_end(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_ticket_t *ticket,
+    ngx_http_auth_api_token_question_t *question,
+    ngx_http_auth_api_token_verdict_t *verdict)
+{
+    ngx_int_t                         rc;
+    ngx_uint_t                        i;
+    ngx_msec_t                        ms;
+    ngx_http_auth_api_token_lease_t  *lease;
+
+    ms = question->now - verdict->asked;
+
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_LATENCIES; i++) {
+        if (ms <= ngx_http_auth_api_token_latencies[i]) {
+            break;
+        }
+    }
+
+    ngx_http_auth_api_token_store_lock(store);
+    ngx_http_auth_api_token_store_change(store);
+
+    store->figures.lookups[verdict->reason]++;
+    store->figures.latencies[i]++;
+    store->figures.latency += ms;
+
+    lease = ngx_http_auth_api_token_lease_get(store, ticket);
+
+    ngx_http_auth_api_token_breaker_tell(store, lease && lease->probe, verdict,
+                                         question->now);
+
+    if (lease == NULL) {
+        rc = NGX_DECLINED;
+
+    } else if (lease->state == NGX_HTTP_AUTH_API_TOKEN_PURGED) {
+        lease->state = NGX_HTTP_AUTH_API_TOKEN_FREE;
+        rc = NGX_DECLINED;
+
+    } else {
+        ngx_http_auth_api_token_store_keep(store, lease, question, verdict);
+        rc = NGX_OK;
+    }
+
+    ngx_http_auth_api_token_store_unlock(store);
+
+    return rc;
+}
+
+
+static void
+ngx_http_auth_api_token_store_keep(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_lease_t *lease,
+    ngx_http_auth_api_token_question_t *question,
+    ngx_http_auth_api_token_verdict_t *verdict)
+{
+    ngx_msec_t                         now;
+    ngx_http_auth_api_token_kind_e     kind;
+    ngx_http_auth_api_token_facts_t    facts;
+    ngx_http_auth_api_token_record_t  *record;
+
+    now = question->now;
+
+    record = ngx_http_auth_api_token_record_find(store, lease->id,
+                                                 question->key);
+
+    if (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE) {
+
+        if (record) {
+            record->tried = (uint32_t) now;
+        }
+
+        lease->status = (u_short) verdict->status;
+        lease->retry_after = (uint32_t) verdict->retry_after;
+        lease->deadline = now + (ngx_msec_t) verdict->retry_after * 1000;
+        lease->state = NGX_HTTP_AUTH_API_TOKEN_FAILED;
+
+        return;
+    }
+
+    lease->state = NGX_HTTP_AUTH_API_TOKEN_FREE;
+
+    if (record) {
+        ngx_http_auth_api_token_record_delete(store, record);
+    }
+
+    if (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_PASS) {
+        kind = NGX_HTTP_AUTH_API_TOKEN_FACTS;
+        facts = verdict->facts;
+
+        if (question->id.len) {
+            facts.id.len = 0;
+        }
+
+    } else {
+        kind = NGX_HTTP_AUTH_API_TOKEN_DENIAL;
+        ngx_memzero(&facts, sizeof(ngx_http_auth_api_token_facts_t));
+
+        if (verdict->facts.account_id.len
+            <= NGX_HTTP_AUTH_API_TOKEN_MAX_ACCOUNT)
+        {
+            facts.account_id = verdict->facts.account_id;
+        }
+
+        if (question->budget) {
+            ngx_http_auth_api_token_budget_charge(store, question->budget, now);
+        }
+    }
+
+    record = ngx_http_auth_api_token_record_add(store, kind, lease->id,
+                                                question->key, &facts, now);
+
+    if (record) {
+        record->asked = verdict->asked;
+        record->tried = (uint32_t) (now - NGX_HTTP_AUTH_API_TOKEN_PAUSE);
+        record->reason = verdict->reason;
+    }
+}
+
+
+void
+ngx_http_auth_api_token_store_cancel(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_ticket_t *ticket)
+{
+    ngx_http_auth_api_token_lease_t  *lease;
+
+    ngx_http_auth_api_token_store_lock(store);
+
+    lease = ngx_http_auth_api_token_lease_get(store, ticket);
+
+    if (lease) {
+        lease->state = NGX_HTTP_AUTH_API_TOKEN_FREE;
+    }
+
+    ngx_http_auth_api_token_store_unlock(store);
+}
+
+
+ngx_int_t
+ngx_http_auth_api_token_store_poll(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_ticket_t *ticket, ngx_msec_t now,
+    ngx_http_auth_api_token_verdict_t *verdict)
+{
+    ngx_int_t                         rc;
+    ngx_http_auth_api_token_lease_t  *lease;
+
+    lease = &store->leases[ticket->slot];
+
+    if (lease->seq == ticket->seq
+        && lease->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
+        && (ngx_msec_int_t) (now - lease->deadline) < 0)
+    {
+        return NGX_AGAIN;
+    }
+
+    rc = NGX_DECLINED;
+
+    ngx_http_auth_api_token_store_lock(store);
+
+    if (lease->seq == ticket->seq
+        && lease->state == NGX_HTTP_AUTH_API_TOKEN_FAILED)
+    {
+        ngx_memzero(verdict, sizeof(ngx_http_auth_api_token_verdict_t));
+
+        verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
+        verdict->asked = lease->asked;
+        verdict->health = NGX_HTTP_AUTH_API_TOKEN_FAULT;
+        verdict->status = lease->status;
+        verdict->retry_after = lease->retry_after;
+        verdict->cause = "the lookup of another worker failed";
+
+        rc = NGX_OK;
+    }
+
+    ngx_http_auth_api_token_store_unlock(store);
+
+    return rc;
+}
+
+
+void
+ngx_http_auth_api_token_store_release(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t (*gone)(ngx_pid_t pid))
+{
+    ngx_uint_t                        i;
+    ngx_http_auth_api_token_lease_t  *lease;
+
+    ngx_http_auth_api_token_store_lock(store);
+
+    for (i = 0; i < store->lookups; i++) {
+        lease = &store->leases[i];
+
+        if ((lease->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
+             || lease->state == NGX_HTTP_AUTH_API_TOKEN_PURGED)
+            && gone(lease->pid))
+        {
+            lease->state = NGX_HTTP_AUTH_API_TOKEN_FREE;
+        }
+    }
+
+    ngx_http_auth_api_token_store_unlock(store);
+}
+
+
+void
+ngx_http_auth_api_token_store_figures(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_store_t *copy, ngx_uint_t *in_flight,
+    ngx_uint_t *probing)
+{
+    ngx_uint_t                        i;
+    ngx_http_auth_api_token_lease_t  *lease;
+
+    *in_flight = 0;
+    *probing = 0;
+
+    ngx_http_auth_api_token_store_lock(store);
+
+    *copy = *store;
+
+    for (i = 0; i < store->lookups; i++) {
+        lease = &store->leases[i];
+
+        if (lease->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
+            || lease->state == NGX_HTTP_AUTH_API_TOKEN_PURGED)
+        {
+            (*in_flight)++;
+            *probing |= lease->probe;
+        }
+    }
+
+    ngx_http_auth_api_token_store_unlock(store);
+}

@@ -1,0 +1,336 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#ifndef _NGX_HTTP_AUTH_API_TOKEN_STORE_H_INCLUDED_
+#define _NGX_HTTP_AUTH_API_TOKEN_STORE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_http_auth_api_token_digest.h"
+#include "ngx_http_auth_api_token_verdict.h"
+
+
+/* any change to what lies in the zone changes this number */
+
+#define NGX_HTTP_AUTH_API_TOKEN_LAYOUT       1
+
+#define NGX_HTTP_AUTH_API_TOKEN_CELL         256
+#define NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS    4096
+#define NGX_HTTP_AUTH_API_TOKEN_MAX_LOOKUPS  1024
+#define NGX_HTTP_AUTH_API_TOKEN_LATENCIES    11
+
+/* how many in a row open the breaker */
+
+#define NGX_HTTP_AUTH_API_TOKEN_FAILURES     5
+
+
+/*
+ * A record is the facts of a token, or why it was denied, or the budget of
+ * denied lookups of a client.  It takes one cell, and more of them if its bytes
+ * do not fit: cells of one size leave no holes that are of no use.  The tree is
+ * ordered by node.key and then by the key.  node.key is made of the token's id,
+ * so that records of one id are neighbours, and need not hold it.  If the token
+ * has none to claim, node.key is made of the key, and facts hold their id.
+ */
+
+typedef enum {
+    NGX_HTTP_AUTH_API_TOKEN_FACTS = 0,
+    NGX_HTTP_AUTH_API_TOKEN_DENIAL,
+    NGX_HTTP_AUTH_API_TOKEN_BUDGET,
+    NGX_HTTP_AUTH_API_TOKEN_KINDS
+} ngx_http_auth_api_token_kind_e;
+
+
+typedef struct {
+    ngx_rbtree_node_t  node;           /* node.data is the kind */
+    ngx_queue_t        queue;          /* last used first */
+    u_char             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+    ngx_msec_t         asked;          /* when the API was; of a budget: used */
+    uint32_t           tried;          /* refresh, ms; of a budget: excess */
+    uint32_t           next;           /* cell, or 0 */
+    u_short            len[NGX_HTTP_AUTH_API_TOKEN_STRINGS];
+    u_char             reason;
+    u_char             data[1];
+} ngx_http_auth_api_token_record_t;
+
+
+typedef struct {
+    uint32_t           next;           /* cell, or 0 */
+    u_char             data[NGX_HTTP_AUTH_API_TOKEN_CELL - sizeof(uint32_t)];
+} ngx_http_auth_api_token_cell_t;
+
+
+/* the right to ask the API about a token, and a place among "lookups" */
+
+typedef enum {
+    NGX_HTTP_AUTH_API_TOKEN_FREE = 0,
+    NGX_HTTP_AUTH_API_TOKEN_ASKING,
+    NGX_HTTP_AUTH_API_TOKEN_PURGED,    /* asking, and nobody may believe it */
+    NGX_HTTP_AUTH_API_TOKEN_FAILED     /* for those who waited to learn of it */
+} ngx_http_auth_api_token_lease_e;
+
+
+typedef struct {
+    ngx_atomic_t       seq;
+    ngx_atomic_t       state;
+    ngx_msec_t         asked;
+    ngx_msec_t         deadline;       /* of a failed one: not to ask before */
+    ngx_uint_t         id;             /* as node.key */
+    uint64_t           budget;         /* of the key's bytes, or 0 */
+    u_char             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+    ngx_pid_t          pid;
+    uint32_t           retry_after;    /* of a failed one, s */
+    u_short            status;         /* the same */
+    u_char             probe;
+    u_char             opaque;
+} ngx_http_auth_api_token_lease_t;
+
+
+typedef struct {
+    ngx_atomic_t       decisions[NGX_HTTP_AUTH_API_TOKEN_REASONS];
+    ngx_atomic_t       lookups[NGX_HTTP_AUTH_API_TOKEN_REASONS];
+    ngx_atomic_t       latencies[NGX_HTTP_AUTH_API_TOKEN_LATENCIES + 1];
+    ngx_atomic_t       latency;        /* sum, ms */
+    ngx_atomic_t       hits;
+    ngx_atomic_t       misses;
+    ngx_atomic_t       waits;
+    ngx_atomic_t       stale;
+    ngx_atomic_t       refreshes;
+    ngx_atomic_t       purges;
+    ngx_atomic_t       purged;         /* records */
+    ngx_atomic_t       opened;         /* the breaker was */
+    ngx_atomic_t       resets;
+    ngx_atomic_t       evicted[NGX_HTTP_AUTH_API_TOKEN_KINDS];
+    ngx_atomic_t       evicted_age;    /* of the last facts, ms */
+} ngx_http_auth_api_token_figures_t;
+
+
+typedef struct {
+    uint32_t           layout;         /* stays first in any layout */
+    uint32_t           lookups;
+    uint32_t           denied;         /* per cent */
+
+    uint32_t           ncells;
+    uint32_t           reserve;        /* cells for denials only */
+    uint32_t           max_denied;     /* cells */
+    u_char            *cells;
+    ngx_shmtx_t       *mutex;
+    u_char             secret[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+
+    ngx_atomic_t       changing;
+
+    ngx_rbtree_t       tree;
+    ngx_rbtree_node_t  sentinel;
+    ngx_queue_t        facts;
+    ngx_queue_t        others;
+    uint32_t           entries[NGX_HTTP_AUTH_API_TOKEN_KINDS];
+    uint32_t           used[NGX_HTTP_AUTH_API_TOKEN_KINDS];   /* cells */
+    uint32_t           opaque;         /* facts that node.key does not find */
+    uint32_t           fresh;          /* first cell that was never used */
+    uint32_t           free;           /* list of cells */
+    uint32_t           nfree;
+
+    ngx_uint_t         failures;       /* in a row */
+    ngx_msec_t         delay;          /* of the breaker */
+    ngx_msec_t         until;          /* the breaker is open */
+
+    ngx_atomic_t       logged;         /* s, the last error */
+    ngx_atomic_t       seq;            /* of the last lease */
+
+    ngx_http_auth_api_token_figures_t  figures;
+
+    ngx_http_auth_api_token_lease_t    leases[1];
+} ngx_http_auth_api_token_store_t;
+
+
+/* a lease that was given */
+
+typedef struct {
+    ngx_uint_t         slot;
+    ngx_atomic_uint_t  seq;
+} ngx_http_auth_api_token_ticket_t;
+
+
+typedef struct {
+    u_char             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+    ngx_uint_t         rate;           /* thousandths of a denial a second */
+    ngx_uint_t         burst;          /* denials */
+} ngx_http_auth_api_token_budget_t;
+
+
+/* times are in milliseconds */
+
+typedef struct {
+    u_char             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+    ngx_str_t          id;             /* claimed, or empty */
+    ngx_msec_t         now;
+    ngx_msec_t         valid;
+    ngx_msec_t         denied;
+    ngx_msec_t         stale;
+    ngx_msec_t         timeout;
+    ngx_pid_t          pid;
+    unsigned           refresh:1;
+    unsigned           again:1;        /* counted already */
+
+    ngx_http_auth_api_token_budget_t  *budget;    /* or NULL */
+} ngx_http_auth_api_token_question_t;
+
+
+typedef enum {
+    NGX_HTTP_AUTH_API_TOKEN_HIT = 0,
+    NGX_HTTP_AUTH_API_TOKEN_REFRESH,   /* a hit, and a lease to ask with */
+    NGX_HTTP_AUTH_API_TOKEN_MISS,      /* a lease to ask with */
+    NGX_HTTP_AUTH_API_TOKEN_WAIT,      /* the lease of who asks */
+    NGX_HTTP_AUTH_API_TOKEN_STOP       /* nobody may ask now */
+} ngx_http_auth_api_token_reply_e;
+
+
+typedef struct {
+    ngx_http_auth_api_token_verdict_t  verdict;
+    ngx_http_auth_api_token_ticket_t   ticket;
+    u_char                             buf[NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS];
+} ngx_http_auth_api_token_reply_t;
+
+
+/* one of these; the strings may be empty */
+
+typedef struct {
+    ngx_str_t          id;
+    ngx_str_t          account;
+    ngx_uint_t         all;            /* unsigned  all:1; */
+} ngx_http_auth_api_token_purge_t;
+
+
+/*
+ * The store is a block of memory that processes share, and which all of them
+ * have at the same address.  The functions below take the mutex themselves, and
+ * no pointer into a record outlives them.  While the store is changed it is
+ * marked: who finds the mark of a process that died empties the store.
+ */
+
+
+/*
+ * Makes a store of "size" bytes at "addr", for "lookups" concurrent questions
+ * and "denied" per cent for denials.  The mutex is shared as the memory is.
+ *
+ * Returns NULL if the memory is too small, or there is no random secret.
+ */
+
+ngx_http_auth_api_token_store_t *ngx_http_auth_api_token_store_create(
+    void *addr, size_t size, ngx_shmtx_t *mutex, ngx_uint_t lookups,
+    ngx_uint_t denied);
+
+
+/*
+ * What is known of a token, and who has to ask if that is too little: a hit, or
+ * one of the other replies above.  The verdict is set for hits, with strings in
+ * reply->buf, and for STOP: busy, limited, or unavailable as the API asked not
+ * to be asked before "retry_after".
+ */
+
+ngx_http_auth_api_token_reply_e ngx_http_auth_api_token_store_ask(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_question_t *question,
+    ngx_http_auth_api_token_reply_t *reply);
+
+
+/*
+ * Facts not older than question->valid + question->stale, for who knows that
+ * the API is not available.  Returns NGX_OK, or NGX_DECLINED if there are none.
+ */
+
+ngx_int_t ngx_http_auth_api_token_store_stale(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_question_t *question,
+    ngx_http_auth_api_token_reply_t *reply);
+
+
+/*
+ * Gives a lease back, with the verdict.  Sets verdict->asked.  What is no
+ * verdict about the token is not stored, but those who wait learn of it.
+ *
+ * Returns NGX_OK; or NGX_DECLINED if the verdict may not be used: the token was
+ * purged meanwhile, or the lease was lost, so that nobody can tell.
+ */
+
+ngx_int_t ngx_http_auth_api_token_store_end(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_ticket_t *ticket,
+    ngx_http_auth_api_token_question_t *question,
+    ngx_http_auth_api_token_verdict_t *verdict);
+
+
+/*
+ * Gives a lease back without having asked.
+ */
+
+void ngx_http_auth_api_token_store_cancel(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_ticket_t *ticket);
+
+
+/*
+ * How the lookup of another process goes.  Returns NGX_AGAIN while it lasts;
+ * NGX_OK if it failed, with an unavailable verdict; NGX_DECLINED if it is worth
+ * asking the store again.  Takes the mutex only if the lookup has ended.
+ */
+
+ngx_int_t ngx_http_auth_api_token_store_poll(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_ticket_t *ticket, ngx_msec_t now,
+    ngx_http_auth_api_token_verdict_t *verdict);
+
+
+/*
+ * Gives back what processes held of which gone() says that they are no more.
+ */
+
+void ngx_http_auth_api_token_store_release(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t (*gone)(ngx_pid_t pid));
+
+
+/*
+ * Forgets verdicts, and makes sure that lookups under way do not bring them
+ * back.  By id the mutex is held for the records of that id only, else for a
+ * few dozen records at a time.  Returns how many verdicts were forgotten.
+ */
+
+ngx_uint_t ngx_http_auth_api_token_store_purge(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_purge_t *purge);
+
+
+/*
+ * Counts a decision; takes no mutex.
+ */
+
+#define ngx_http_auth_api_token_store_count(store, reason)                    \
+    (void) ngx_atomic_fetch_add(&(store)->figures.decisions[reason], 1)
+
+
+/*
+ * Copies the store without records and leases, for its figures, and counts the
+ * leases of lookups in flight.
+ */
+
+void ngx_http_auth_api_token_store_figures(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_store_t *copy, ngx_uint_t *in_flight,
+    ngx_uint_t *probing);
+
+
+/*
+ * The upper bounds of the latencies counted, in milliseconds; one more counter
+ * has what took longer.
+ */
+
+extern ngx_msec_t  ngx_http_auth_api_token_latencies[
+    NGX_HTTP_AUTH_API_TOKEN_LATENCIES];
+
+
+#endif /* _NGX_HTTP_AUTH_API_TOKEN_STORE_H_INCLUDED_ */

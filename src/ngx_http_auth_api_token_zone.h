@@ -1,0 +1,52 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#ifndef _NGX_HTTP_AUTH_API_TOKEN_ZONE_H_INCLUDED_
+#define _NGX_HTTP_AUTH_API_TOKEN_ZONE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_auth_api_token_module.h"
+
+
+/*
+ * Handlers of directives, as in ngx_http_auth_api_token_directives.h.
+ */
+
+char *ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_auth_api_token_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+/*
+ * Adds a cache, whose zone is found when the configuration is complete.  The
+ * file and the line are those being read.  Returns NULL if there is no memory.
+ */
+
+ngx_http_auth_api_token_cache_t *ngx_http_auth_api_token_add_cache(
+    ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *name);
+
+
+/*
+ * Finds the zones of all caches.  Returns NGX_OK, or NGX_ERROR after a message.
+ */
+
+ngx_int_t ngx_http_auth_api_token_find_zones(ngx_conf_t *cf);
+
+
+/*
+ * A worker that starts gives back what those held that are no more, and one
+ * that ends what it holds itself.
+ */
+
+ngx_int_t ngx_http_auth_api_token_init_process(ngx_cycle_t *cycle);
+void ngx_http_auth_api_token_exit_process(ngx_cycle_t *cycle);
+
+
+#endif /* _NGX_HTTP_AUTH_API_TOKEN_ZONE_H_INCLUDED_ */
