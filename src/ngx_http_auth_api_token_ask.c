@@ -256,6 +256,7 @@ ngx_http_auth_api_token_settle(ngx_http_auth_api_token_ctx_t *ctx,
 {
     ngx_http_request_t                  *r;
     ngx_http_auth_api_token_reply_t     *reply;
+    ngx_http_auth_api_token_verdict_t    copy;
     ngx_http_auth_api_token_loc_conf_t  *alcf;
     ngx_http_auth_api_token_question_t   question;
 
@@ -273,6 +274,11 @@ ngx_http_auth_api_token_settle(ngx_http_auth_api_token_ctx_t *ctx,
         && ngx_http_auth_api_token_question(r, ctx, &question) == NGX_OK)
     {
         reply = &ngx_http_auth_api_token_reply;
+
+        /* it may be the one in the reply */
+
+        copy = *verdict;
+        verdict = &copy;
 
         if (ngx_http_auth_api_token_store_stale(ctx->store, &question, reply)
             == NGX_OK)

@@ -1,0 +1,201 @@
+use lib 't/lib';
+use AuthApiToken;
+use Test::Nginx::Socket 'no_plan';
+use Time::HiRes qw(time);
+
+# many clients with one token that nobody knows yet, over two workers
+
+master_on();
+workers(2);
+worker_connections(1024);
+
+our $Config = <<'END';
+    auth_api_token_request /_token_api timeout=5s;
+    auth_api_token_cache tokens;
+
+    location /t {
+        auth_api_token "r";
+        add_header X-Cache $auth_api_token_cache_status always;
+        add_header X-Worker $pid always;
+        try_files /dev/null =204;
+    }
+END
+
+our $Zone = 'auth_api_token_zone zone=tokens:1m;';
+
+our $Ask = "GET /t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
+           . token('TKN-1234-5678') . "\r\n\r\n";
+
+
+# all send before any is read, so that they come while the API is asked
+
+sub herd {
+    my ($n) = @_;
+
+    my @socks = map { client() } 1 .. $n;
+
+    for my $sock (@socks) {
+        ${*$sock}{sent} = time;
+        print {$sock} $::Ask;
+    }
+
+    return @socks;
+}
+
+
+sub answers {
+    my (@socks) = @_;
+
+    my (%status, %cache, %worker);
+    my $slowest = 0;
+    my $select = IO::Select->new(@socks);
+
+    while ($select->count) {
+        my @ready = $select->can_read(20);
+        my $now = time;
+
+        last if !@ready;
+
+        for my $sock (@ready) {
+            $select->remove($sock);
+
+            my $took = $now - ${*$sock}{sent};
+            $slowest = $took if $took > $slowest;
+        }
+    }
+
+    for my $sock (@socks) {
+        my $response = read_response($sock);
+
+        $status{$response->{status}}++;
+        $cache{$response->{headers}{'x-cache'} || '-'}++;
+        $worker{$response->{headers}{'x-worker'} || '-'}++;
+    }
+
+    Test::More::note(sprintf('slowest %d ms, by worker: %s', $slowest * 1000,
+                             join ' ', sort values %worker));
+
+    return (\%status, \%cache, \%worker);
+}
+
+
+sub worker_pids {
+    my $root = Test::Nginx::Util::server_root();
+
+    open my $in, '<', "$root/logs/nginx.pid" or die "nginx.pid: $!";
+    my ($pid) = <$in> =~ /(\d+)/;
+
+    return split ' ', `pgrep -P $pid`;
+}
+
+
+no_long_string();
+run_tests();
+
+__DATA__
+
+=== TEST 1: one question for two hundred
+--- http_config eval: $::Zone
+--- config eval: $::Config
+--- api
+fault any {"delay":100}
+--- perl
+my ($status, $cache, $worker) = answers(herd(200));
+
+is($status->{204}, 200, 'all pass');
+is(keys %$worker, 2, 'both workers were asked');
+is($cache->{MISS}, 1, 'one asks');
+is($cache->{WAIT}, 199, 'the others wait');
+--- calls: 1
+
+
+
+=== TEST 2: the API is not available: one question, one answer for all
+--- http_config eval: $::Zone
+--- config eval: $::Config
+--- api
+fault any {"delay":100,"status":500}
+--- perl
+my ($status, $cache, $worker) = answers(herd(200));
+
+is($status->{503}, 200, 'nobody passes');
+is(keys %$worker, 2, 'both workers were asked');
+--- calls: 1
+
+
+
+=== TEST 3: the first client leaves
+--- http_config eval: $::Zone
+--- config eval: $::Config
+--- api
+fault any {"delay":200}
+--- perl
+my $first = client();
+print {$first} $::Ask;
+until_true('asked', sub { figures()->{calls} == 1 });
+
+my @socks = herd(200);
+close $first;
+
+my ($status) = answers(@socks);
+
+is($status->{204}, 200, 'the others pass');
+--- calls: 1
+
+
+
+=== TEST 4: all clients leave, and the answer is kept
+--- http_config eval: $::Zone
+--- config eval: $::Config
+--- api
+fault any {"delay":100}
+--- perl
+my @socks = herd(20);
+until_true('asked', sub { figures()->{calls} == 1 });
+close $_ for @socks;
+
+until_true('answered', sub { figures()->{answers} == 1 });
+until_true('kept', sub {
+    exchange($::Ask)->{headers}{'x-cache'} eq 'HIT'
+});
+--- calls: 1
+
+
+
+=== TEST 5: the worker that asks is killed
+--- http_config eval: $::Zone
+--- config eval: $::Config
+--- api
+fault any {"delay":500}
+--- perl
+my $first = client();
+print {$first} $::Ask;
+until_true('asked', sub { figures()->{calls} == 1 });
+
+my @socks = herd(200);
+
+# the one that has a connection to the API
+
+my $port = $ENV{TEST_NGINX_API_PORT};
+my ($asks) = grep {
+    my $pid = $_;
+    my %inode = map { m/socket:\[(\d+)\]/ ? ($1 => 1) : () }
+                map { readlink($_) || '' } glob "/proc/$pid/fd/*";
+    open my $tcp, '<', '/proc/net/tcp' or die;
+    my $hex = sprintf '%04X', $port;
+    grep { my @f = split; $f[2] && $f[2] =~ /:$hex\z/ && $inode{$f[9]} } <$tcp>;
+} worker_pids();
+
+ok($asks, 'found it');
+kill KILL => $asks;
+
+my ($status, $cache, $worker) = answers(@socks);
+
+# those of the dead worker have lost their connection
+
+ok($status->{204}, 'the others pass');
+is(($status->{204} || 0) + ($status->{0} || 0), 200, 'nobody is refused');
+ok(!$worker->{$asks}, 'none of them by the dead worker');
+cmp_ok(figures()->{calls}, '<=', 2, 'at most one more question');
+--- no_error_log
+[crit]
