@@ -5,6 +5,7 @@ CFLAGS =	-Wall -Wextra -Wno-unused-parameter -Werror
 
 BUILD =		$(CURDIR)/build
 MODULE =	$(BUILD)/objs/ngx_http_auth_api_token_module.so
+ZONE =		$(BUILD)/zone
 
 SOURCES =	src/*.c src/*.h
 
@@ -27,8 +28,16 @@ $(BUILD)/objs/Makefile:	config
 		--with-cc='$(CC)' --with-cc-opt='$(CFLAGS)' --builddir=$(BUILD)/objs \
 		--add-dynamic-module=$(CURDIR) >/dev/null
 
-test:	deps module
-	TEST_NGINX_LOAD_MODULES=$(MODULE) prove -r t
+# walks the zones of a running nginx, for the tests
+
+$(ZONE):	$(BUILD)/objs/Makefile src/*.h t/store/zone.c t/store/check.c \
+		t/store/check.h
+	$(CC) $(CFLAGS) -g -o $@ -I src -I t/store -I $(BUILD)/src/src/core \
+		-I $(BUILD)/src/src/event -I $(BUILD)/src/src/os/unix \
+		-I $(BUILD)/objs t/store/zone.c t/store/check.c
+
+test:	deps module $(ZONE)
+	TEST_NGINX_LOAD_MODULES=$(MODULE) TEST_NGINX_ZONE=$(ZONE) prove -r t
 
 demo:	deps module
 	t/demo/demo.sh $(MODULE) $(CHECK)

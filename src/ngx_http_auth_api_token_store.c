@@ -81,14 +81,13 @@ ngx_http_auth_api_token_store_create(void *addr, size_t size,
 
     store->layout = NGX_HTTP_AUTH_API_TOKEN_LAYOUT;
     store->lookups = lookups;
-    store->denied = denied;
     store->mutex = mutex;
 
     store->cells = ngx_align_ptr(&store->leases[lookups], ngx_cacheline_size);
     store->ncells = (end - store->cells) / NGX_HTTP_AUTH_API_TOKEN_CELL;
     store->reserve = ngx_max(store->ncells / 128, 1);
-    store->max_denied = ngx_max((uint64_t) store->ncells * denied / 100,
-                                store->reserve);
+
+    ngx_http_auth_api_token_store_share(store, denied);
 
     if (ngx_http_auth_api_token_random(store->secret,
                                        NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN)
@@ -100,6 +99,18 @@ ngx_http_auth_api_token_store_create(void *addr, size_t size,
     ngx_http_auth_api_token_record_reset(store);
 
     return store;
+}
+
+
+void
+ngx_http_auth_api_token_store_share(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t denied)
+{
+    uint64_t  n;
+
+    n = (uint64_t) store->ncells * denied / 100;
+
+    store->max_denied = (uint32_t) ngx_max(n, store->reserve);
 }
 
 

@@ -112,7 +112,6 @@ typedef struct {
 typedef struct {
     uint32_t           layout;         /* stays first in any layout */
     uint32_t           lookups;
-    uint32_t           denied;         /* per cent */
 
     uint32_t           ncells;
     uint32_t           reserve;        /* cells for denials only */
@@ -223,6 +222,14 @@ typedef struct {
 ngx_http_auth_api_token_store_t *ngx_http_auth_api_token_store_create(
     void *addr, size_t size, ngx_shmtx_t *mutex, ngx_uint_t lookups,
     ngx_uint_t denied);
+
+
+/*
+ * Changes the share of denials, in per cent.
+ */
+
+void ngx_http_auth_api_token_store_share(
+    ngx_http_auth_api_token_store_t *store, ngx_uint_t denied);
 
 
 /*

@@ -135,6 +135,14 @@ ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
+    /*
+     * nginx keeps what is in a zone if it has the same size after a reload: let
+     * it have another one whenever something else would be found there
+     */
+
+    size += zone->lookups * sizeof(ngx_http_auth_api_token_lease_t)
+            + NGX_HTTP_AUTH_API_TOKEN_LAYOUT;
+
     shm_zone = ngx_shared_memory_add(cf, &name, size,
                                      &ngx_http_auth_api_token_module);
     if (shm_zone == NULL) {
@@ -153,10 +161,8 @@ ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
 
     if (ngx_http_auth_api_token_zone_differs(cf, shm_zone)) {
         ngx_conf_log_error(NGX_LOG_NOTICE, cf, 0,
-                           "zone \"%V\" starts empty: its size, its parameters "
-                           "or its layout has changed", &name);
-
-        shm_zone->noreuse = 1;
+                           "zone \"%V\" starts empty: its size, \"lookups\" "
+                           "or the module has changed", &name);
     }
 
     zone_p = ngx_array_push(&amcf->zones);
@@ -201,14 +207,9 @@ ngx_http_auth_api_token_zone_size(ngx_str_t *value, ngx_str_t *name,
 static ngx_uint_t
 ngx_http_auth_api_token_zone_differs(ngx_conf_t *cf, ngx_shm_zone_t *shm_zone)
 {
-    ngx_uint_t                        i;
-    ngx_shm_zone_t                   *old;
-    ngx_list_part_t                  *part;
-    ngx_slab_pool_t                  *shpool;
-    ngx_http_auth_api_token_zone_t   *zone;
-    ngx_http_auth_api_token_store_t  *store;
-
-    zone = shm_zone->data;
+    ngx_uint_t        i;
+    ngx_shm_zone_t   *old;
+    ngx_list_part_t  *part;
 
     part = &cf->cycle->old_cycle->shared_memory.part;
     old = part->elts;
@@ -234,18 +235,7 @@ ngx_http_auth_api_token_zone_differs(ngx_conf_t *cf, ngx_shm_zone_t *shm_zone)
         }
     }
 
-    if (old[i].tag != shm_zone->tag
-        || old[i].shm.size != shm_zone->shm.size)
-    {
-        return 1;
-    }
-
-    shpool = (ngx_slab_pool_t *) old[i].shm.addr;
-    store = shpool->data;
-
-    return store->layout != NGX_HTTP_AUTH_API_TOKEN_LAYOUT
-           || store->lookups != zone->lookups
-           || store->denied != zone->denied;
+    return old[i].tag != shm_zone->tag || old[i].shm.size != shm_zone->shm.size;
 }
 
 
@@ -262,6 +252,19 @@ ngx_http_auth_api_token_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
     if (data || shm_zone->shm.exists) {
         zone->store = shpool->data;
+
+        if (zone->store->layout != NGX_HTTP_AUTH_API_TOKEN_LAYOUT
+            || zone->store->lookups != zone->lookups)
+        {
+            ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                          "zone \"%V\" in \"auth_api_token_zone\" is in use "
+                          "with another layout, expected another size or name",
+                          &shm_zone->shm.name);
+            return NGX_ERROR;
+        }
+
+        ngx_http_auth_api_token_store_share(zone->store, zone->denied);
+
         return NGX_OK;
     }
 

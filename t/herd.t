@@ -79,16 +79,6 @@ sub answers {
 }
 
 
-sub worker_pids {
-    my $root = Test::Nginx::Util::server_root();
-
-    open my $in, '<', "$root/logs/nginx.pid" or die "nginx.pid: $!";
-    my ($pid) = <$in> =~ /(\d+)/;
-
-    return split ' ', `pgrep -P $pid`;
-}
-
-
 no_long_string();
 run_tests();
 

@@ -18,16 +18,6 @@ our $Ask = "GET /t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
            . token('TKN-1234-5678') . "\r\n\r\n";
 
 
-sub master {
-    my $root = Test::Nginx::Util::server_root();
-
-    open my $in, '<', "$root/logs/nginx.pid" or die "nginx.pid: $!";
-    my ($pid) = <$in> =~ /(\d+)/;
-
-    return $pid;
-}
-
-
 no_long_string();
 run_tests();
 
@@ -42,7 +32,7 @@ my @socks = map { my $s = client(); print {$s} $::Ask; $s } 1 .. 5;
 
 until_true('asked', sub { figures()->{calls} == 5 });
 
-kill HUP => master();
+kill HUP => nginx_pid();
 
 until_true('a new worker', sub {
     nginx_log() =~ /gracefully shutting down/
@@ -69,7 +59,7 @@ my $sock = client();
 print {$sock} $::Ask;
 until_true('asked', sub { figures()->{calls} == 1 });
 
-my ($worker) = split ' ', `pgrep -P ${\master()}`;
+my ($worker) = split ' ', `pgrep -P ${\nginx_pid()}`;
 
 kill KILL => $worker;
 
@@ -90,7 +80,7 @@ my @socks = map { my $s = client(); print {$s} $::Ask; $s } 1 .. 5;
 
 until_true('asked', sub { figures()->{calls} == 5 });
 
-kill HUP => master();
+kill HUP => nginx_pid();
 
 isnt(read_response($_)->{status}, 204, 'nobody passes') for @socks;
 
@@ -115,7 +105,7 @@ for my $i (1 .. 50) {
     my @socks = map { my $s = client(); print {$s} $::Ask; $s } 1 .. 3;
 
     until_true('asked', sub { figures()->{calls} == 3 * $i }) or last;
-    kill HUP => master();
+    kill HUP => nginx_pid();
 
     $failed += read_response($_)->{status} != 204 for @socks;
 

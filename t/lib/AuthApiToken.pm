@@ -28,7 +28,7 @@ use Test::More ();
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(api client exchange figures read_response token until_true
-                 nginx_log listen_port);
+                 nginx_log nginx_pid worker_pids listen_port check_zone);
 
 our $Secret = 'MADEUPmadeup0123456789MADEUPmadeup'
               . '0123456789MADEUPmadeup01234567';
@@ -268,6 +268,35 @@ sub nginx_log {
 }
 
 
+sub nginx_pid {
+    my $root = Test::Nginx::Util::server_root();
+
+    open my $in, '<', "$root/logs/nginx.pid" or return 0;
+    my ($pid) = (<$in> || '') =~ /(\d+)/;
+
+    return $pid;
+}
+
+
+sub worker_pids {
+    return split ' ', `pgrep -P ${\nginx_pid()}`;
+}
+
+
+# walks the zones of the running nginx; t/store/zone.c says what it verifies
+
+sub check_zone {
+    my $program = $ENV{TEST_NGINX_ZONE} || "$FindBin::Bin/../build/zone";
+
+    my $text = join ' ', $program, nginx_pid(), 'MADEUP';
+    $text = `$text 2>&1`;
+
+    Test::More::is($?, 0, 'the store is consistent') or Test::More::diag($text);
+
+    return $text;
+}
+
+
 sub prepare {
     my ($block) = @_;
 
@@ -367,7 +396,39 @@ sub run_block {
 }
 
 
-# no file that nginx wrote may hold a secret; at the debug level nginx itself
+# what the processes of nginx share
+
+sub shared_memory {
+    my $pid = nginx_pid() or return;
+    my @memory;
+
+    no warnings 'portable';
+
+    open my $maps, '<', "/proc/$pid/maps" or return;
+
+    while (<$maps>) {
+        my ($from, $to) = m{\A([0-9a-f]+)-([0-9a-f]+) rw-s .* /dev/zero} or next;
+
+        open my $mem, '<:raw', "/proc/$pid/mem" or die "/proc/$pid/mem: $!";
+        sysseek $mem, hex $from, 0;
+
+        my $memory = '';
+        my $left = hex($to) - hex($from);
+
+        while ($left > 0) {
+            my $n = sysread $mem, $memory, $left, length $memory;
+            die "/proc/$pid/mem: $!" if !$n;
+            $left -= $n;
+        }
+
+        push @memory, $memory;
+    }
+
+    return @memory;
+}
+
+
+# neither the zones nor any file that nginx wrote may hold a secret; at the debug level nginx itself
 # logs every header, so that only the module's own lines can be looked at
 
 sub no_secret {
@@ -389,7 +450,10 @@ sub no_secret {
         }
     }, $root);
 
-    Test::More::is(join('', @found), '', "$name - no secret in any file");
+    my $zones = grep { /MADEUP/ } shared_memory();
+    push @found, "$zones zones with a secret\n" if $zones;
+
+    Test::More::is(join('', @found), '', "$name - no secret anywhere");
 }
 
 
