@@ -92,7 +92,7 @@ sub answers {
 sub purged {
     my ($body, $n, $uri) = @_;
 
-    answers(post($body, $uri), $n, $body);
+    answers(post($body, $uri), $n, $body =~ s/\s+/ /gr);
 }
 
 

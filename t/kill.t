@@ -1,0 +1,115 @@
+use lib 't/lib';
+use AuthApiToken;
+use Load;
+use Test::Nginx::Socket 'no_plan';
+use Time::HiRes qw(sleep);
+
+# Workers that are killed at any moment.  With TEST_NGINX_CRASH the nginx is one
+# whose workers also kill themselves while they change the store, so that any
+# request may go without an answer.
+
+master_on();
+workers(2);
+worker_connections(1024);
+
+our $Zone = 'auth_api_token_zone zone=tokens:1m;';
+
+our $Config = <<'END';
+    auth_api_token_request /_token_api timeout=2s;
+
+    location /t {
+        auth_api_token_cache tokens valid=50ms denied=50ms;
+        auth_api_token "r";
+        add_header X-Id $auth_api_token_id always;
+        try_files /dev/null =204;
+    }
+
+    location /status { auth_api_token_status json; }
+    location /purge { auth_api_token_purge tokens; }
+END
+
+
+sub ask {
+    my ($uri, $token) = @_;
+
+    return exchange("GET $uri HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                    . "Authorization: Bearer $token\r\n\r\n");
+}
+
+
+# until there is an answer
+
+sub surely {
+    my ($code) = @_;
+
+    my $response;
+
+    until_true('an answer', sub { $response = $code->(); $response->{status} });
+
+    return $response;
+}
+
+
+sub status {
+    my $response = surely(sub { exchange("GET /status HTTP/1.1\r\nHost: a\r\n"
+                                         . "Connection: close\r\n\r\n") });
+
+    return JSON::PP->new->decode($response->{body})->{zones}{tokens};
+}
+
+
+no_long_string();
+run_tests();
+
+__DATA__
+
+=== TEST 1: a hundred workers killed under load
+--- http_config eval: $::Zone
+--- config eval: $::Config
+--- api eval
+CORE::join '', map { sprintf "token TKN-0000-%04d {}\n", $_ } 1 .. 50
+--- perl
+my @ids = map { sprintf 'TKN-0000-%04d', $_ } 1 .. 50;
+my @children = map { load(\&ask, '/t', @ids) } 1 .. 3;
+my $killed = 0;
+
+for (1 .. 100) {
+    my @workers;
+
+    until_true('two workers', sub { @workers = worker_pids(); @workers == 2 })
+        or last;
+
+    sleep rand 0.02;
+    $killed += kill KILL => $workers[rand 2];
+
+    if ($_ % 10 == 0) {
+        exchange("POST /purge HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n"
+                 . "Connection: close\r\n\r\n{\"all\":true}");
+    }
+}
+
+my ($right, $none, $wrong) = stop(@children);
+
+Test::More::note("$killed killed, $right right, $none without an answer, "
+                 . status()->{resets} . ' resets');
+
+cmp_ok($killed, '>=', 90, 'killed');
+cmp_ok($right, '>', 100, 'load');
+is($wrong, '', 'no wrong answer, none that hangs');
+
+# what they held has come back
+
+until_true('no lookup is left', sub { status()->{in_flight} == 0 });
+
+for my $id (@ids) {
+    is(surely(sub { ask('/t', token($id)) })->{status}, 204, 'well');
+}
+
+is(surely(sub { ask('/t', 'idt:TKN-0000-0001:MADEUPno') })->{status}, 401,
+   'well');
+
+if ($ENV{TEST_NGINX_CRASH}) {
+    cmp_ok(status()->{resets}, '>', 0, 'some were killed in the middle');
+}
+
+check_zone();

@@ -1,0 +1,652 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "check.h"
+
+
+/* the nodes on a path of a red-black tree of 2^32 nodes */
+
+#define CHECK_MAX_DEPTH    66
+
+#define CHECK_MAX_ACCOUNT  64
+
+#define CHECK_CELL         NGX_HTTP_AUTH_API_TOKEN_CELL
+#define CHECK_KINDS        NGX_HTTP_AUTH_API_TOKEN_KINDS
+#define CHECK_FACTS        NGX_HTTP_AUTH_API_TOKEN_FACTS
+#define CHECK_DENIAL       NGX_HTTP_AUTH_API_TOKEN_DENIAL
+#define CHECK_BUDGET       NGX_HTTP_AUTH_API_TOKEN_BUDGET
+
+
+typedef ngx_http_auth_api_token_store_t   check_store_t;
+typedef ngx_http_auth_api_token_record_t  check_record_t;
+typedef ngx_http_auth_api_token_lease_t   check_lease_t;
+
+
+typedef struct {
+    check_store_t   *store;
+    u_char          *seen;             /* cells */
+    char            *err;
+    size_t           size;
+    check_record_t  *previous;
+    uint64_t         entries[CHECK_KINDS];
+    uint64_t         used[CHECK_KINDS];
+    uint64_t         opaque;
+} check_ctx_t;
+
+
+static ngx_int_t check_head(check_ctx_t *ctx);
+static ngx_int_t check_tree(check_ctx_t *ctx);
+static ngx_int_t check_node(check_ctx_t *ctx, ngx_rbtree_node_t *node,
+    ngx_rbtree_node_t *parent, ngx_uint_t depth, ngx_uint_t *black);
+static ngx_int_t check_order(check_ctx_t *ctx, check_record_t *record);
+static ngx_int_t check_record(check_ctx_t *ctx, check_record_t *record);
+static ngx_int_t check_strings(check_ctx_t *ctx, check_record_t *record);
+static ngx_int_t check_take(check_ctx_t *ctx, uint32_t n);
+static ngx_int_t check_counters(check_ctx_t *ctx);
+static ngx_int_t check_free(check_ctx_t *ctx);
+static ngx_int_t check_queue(check_ctx_t *ctx, ngx_queue_t *queue,
+    ngx_uint_t facts);
+static ngx_int_t check_leases(check_ctx_t *ctx);
+static ngx_int_t check_lease(check_ctx_t *ctx, ngx_uint_t n);
+static ngx_int_t check_pair(check_ctx_t *ctx, ngx_uint_t one, ngx_uint_t two);
+static uint32_t check_number(check_store_t *store, uintptr_t p);
+static ngx_uint_t check_prefix(u_char *key);
+static ngx_int_t check_fail(check_ctx_t *ctx, const char *fmt, ...);
+
+
+ngx_int_t
+store_check(check_store_t *store, char *err, size_t size)
+{
+    ngx_int_t    rc;
+    check_ctx_t  ctx;
+
+    ngx_memzero(&ctx, sizeof(check_ctx_t));
+
+    ctx.store = store;
+    ctx.err = err;
+    ctx.size = size;
+
+    if (check_head(&ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ctx.seen = calloc(store->ncells + 1, 1);
+    if (ctx.seen == NULL) {
+        return check_fail(&ctx, "no memory");
+    }
+
+    rc = NGX_ERROR;
+
+    if (check_tree(&ctx) == NGX_OK
+        && check_counters(&ctx) == NGX_OK
+        && check_queue(&ctx, &store->facts, 1) == NGX_OK
+        && check_queue(&ctx, &store->others, 0) == NGX_OK
+        && check_free(&ctx) == NGX_OK
+        && check_leases(&ctx) == NGX_OK)
+    {
+        rc = NGX_OK;
+    }
+
+    free(ctx.seen);
+
+    return rc;
+}
+
+
+static ngx_int_t
+check_head(check_ctx_t *ctx)
+{
+    uintptr_t       cells, leases;
+    check_store_t  *store;
+
+    store = ctx->store;
+
+    if (store->layout != NGX_HTTP_AUTH_API_TOKEN_LAYOUT) {
+        return check_fail(ctx, "layout %u", store->layout);
+    }
+
+    if (store->changing) {
+        return check_fail(ctx, "marked as being changed");
+    }
+
+    if (store->lookups > NGX_HTTP_AUTH_API_TOKEN_MAX_LOOKUPS) {
+        return check_fail(ctx, "%u lookups", store->lookups);
+    }
+
+    cells = (uintptr_t) store->cells;
+    leases = (uintptr_t) &store->leases[store->lookups];
+
+    if (cells < leases || cells - leases >= 256
+        || cells % sizeof(uint64_t) != 0)
+    {
+        return check_fail(ctx, "cells at %p", store->cells);
+    }
+
+    if (store->ncells == 0
+        || store->reserve == 0 || store->reserve > store->ncells
+        || store->max_denied < store->reserve
+        || store->max_denied > store->ncells)
+    {
+        return check_fail(ctx, "ncells %u, reserve %u, max_denied %u",
+                          store->ncells, store->reserve, store->max_denied);
+    }
+
+    if (store->fresh == 0 || store->fresh > store->ncells + 1) {
+        return check_fail(ctx, "fresh %u of %u", store->fresh, store->ncells);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+check_tree(check_ctx_t *ctx)
+{
+    ngx_uint_t      black;
+    ngx_rbtree_t   *tree;
+    check_store_t  *store;
+
+    store = ctx->store;
+    tree = &store->tree;
+
+    if (tree->sentinel != &store->sentinel) {
+        return check_fail(ctx, "sentinel at %p", tree->sentinel);
+    }
+
+    if (ngx_rbt_is_red(tree->sentinel)) {
+        return check_fail(ctx, "red sentinel");
+    }
+
+    if (tree->root == tree->sentinel) {
+        return NGX_OK;
+    }
+
+    if (check_node(ctx, tree->root, NULL, 0, &black) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_rbt_is_red(tree->root)) {
+        return check_fail(ctx, "red root");
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+check_node(check_ctx_t *ctx, ngx_rbtree_node_t *node,
+    ngx_rbtree_node_t *parent, ngx_uint_t depth, ngx_uint_t *black)
+{
+    uint32_t         n;
+    ngx_uint_t       left, right;
+    check_record_t  *record;
+
+    if (node == &ctx->store->sentinel) {
+        *black = 1;
+        return NGX_OK;
+    }
+
+    n = check_number(ctx->store, (uintptr_t) node);
+
+    if (n == 0 || depth > CHECK_MAX_DEPTH) {
+        return check_fail(ctx, "node at %p, depth %lu", node, depth);
+    }
+
+    /* who takes a cell twice ends here: so this ends at loops */
+
+    if (check_take(ctx, n) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (parent && node->parent != parent) {
+        return check_fail(ctx, "parent %p of cell %u", node->parent, n);
+    }
+
+    if (node->color > 1) {
+        return check_fail(ctx, "color %u of cell %u", node->color, n);
+    }
+
+    if (parent && ngx_rbt_is_red(node) && ngx_rbt_is_red(parent)) {
+        return check_fail(ctx, "red cell %u of a red parent", n);
+    }
+
+    record = (check_record_t *) node;
+
+    if (check_node(ctx, node->left, node, depth + 1, &left) != NGX_OK
+        || check_order(ctx, record) != NGX_OK
+        || check_record(ctx, record) != NGX_OK
+        || check_node(ctx, node->right, node, depth + 1, &right) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (left != right) {
+        return check_fail(ctx, "black heights %lu and %lu of cell %u",
+                          left, right, n);
+    }
+
+    *black = left + (ngx_rbt_is_black(node) ? 1 : 0);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+check_order(check_ctx_t *ctx, check_record_t *record)
+{
+    check_record_t  *previous;
+
+    previous = ctx->previous;
+    ctx->previous = record;
+
+    if (previous == NULL || previous->node.key < record->node.key) {
+        return NGX_OK;
+    }
+
+    if (previous->node.key == record->node.key
+        && ngx_memcmp(previous->key, record->key,
+                      NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN)
+           < 0)
+    {
+        return NGX_OK;
+    }
+
+    return check_fail(ctx, "order of cells %u and %u",
+                      check_number(ctx->store, (uintptr_t) previous),
+                      check_number(ctx->store, (uintptr_t) record));
+}
+
+
+static ngx_int_t
+check_record(check_ctx_t *ctx, check_record_t *record)
+{
+    uint32_t    n;
+    ngx_uint_t  kind, opaque;
+
+    n = check_number(ctx->store, (uintptr_t) record);
+    kind = record->node.data;
+
+    if (kind >= CHECK_KINDS) {
+        return check_fail(ctx, "kind %lu of cell %u", kind, n);
+    }
+
+    if (kind == CHECK_BUDGET
+        ? record->reason != 0
+        : (record->reason == NGX_HTTP_AUTH_API_TOKEN_PASS)
+          != (kind == CHECK_FACTS))
+    {
+        return check_fail(ctx, "reason %u of cell %u of kind %lu",
+                          record->reason, n, kind);
+    }
+
+    if (record->reason >= NGX_HTTP_AUTH_API_TOKEN_REASONS
+        || record->reason == NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE)
+    {
+        return check_fail(ctx, "reason %u of cell %u", record->reason, n);
+    }
+
+    opaque = (record->len[0] != 0);
+
+    if ((opaque || kind == CHECK_BUDGET)
+        && record->node.key != check_prefix(record->key))
+    {
+        return check_fail(ctx, "key of the node of cell %u", n);
+    }
+
+    if (opaque && kind != CHECK_FACTS) {
+        return check_fail(ctx, "id in cell %u of kind %lu", n, kind);
+    }
+
+    ctx->entries[kind]++;
+    ctx->opaque += opaque;
+
+    return check_strings(ctx, record);
+}
+
+
+static ngx_int_t
+check_strings(check_ctx_t *ctx, check_record_t *record)
+{
+    size_t                           len, size;
+    uint32_t                         n, next;
+    ngx_uint_t                       i, kind;
+    ngx_http_auth_api_token_cell_t  *cell;
+
+    n = check_number(ctx->store, (uintptr_t) record);
+    kind = record->node.data;
+    len = 0;
+
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_STRINGS; i++) {
+        len += record->len[i];
+    }
+
+    if (len > NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS
+        || (kind == CHECK_BUDGET && len)
+        || (kind == CHECK_DENIAL
+            && (len != record->len[2] || len > CHECK_MAX_ACCOUNT)))
+    {
+        return check_fail(ctx, "%lu bytes in cell %u of kind %lu",
+                          len, n, kind);
+    }
+
+    ctx->used[kind]++;
+
+    size = CHECK_CELL - offsetof(check_record_t, data);
+    len -= ngx_min(len, size);
+
+    for (next = record->next; len; next = cell->next) {
+
+        if (check_take(ctx, next) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        cell = (ngx_http_auth_api_token_cell_t *)
+                   (ctx->store->cells + ((size_t) next - 1) * CHECK_CELL);
+
+        len -= ngx_min(len, sizeof(cell->data));
+
+        ctx->used[kind]++;
+    }
+
+    if (next != 0) {
+        return check_fail(ctx, "cell %u after the last one of %u", next, n);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+check_take(check_ctx_t *ctx, uint32_t n)
+{
+    if (n == 0 || n >= ctx->store->fresh) {
+        return check_fail(ctx, "cell %u, fresh %u", n, ctx->store->fresh);
+    }
+
+    if (ctx->seen[n]) {
+        return check_fail(ctx, "cell %u is used twice", n);
+    }
+
+    ctx->seen[n] = 1;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+check_counters(check_ctx_t *ctx)
+{
+    uint64_t        denied;
+    ngx_uint_t      i;
+    check_store_t  *store;
+
+    store = ctx->store;
+
+    for (i = 0; i < CHECK_KINDS; i++) {
+        if (ctx->entries[i] != store->entries[i]
+            || ctx->used[i] != store->used[i])
+        {
+            return check_fail(ctx, "kind %lu: %lu of %u entries, %lu of %u "
+                              "cells", i, ctx->entries[i], store->entries[i],
+                              ctx->used[i], store->used[i]);
+        }
+    }
+
+    if (ctx->opaque != store->opaque) {
+        return check_fail(ctx, "%lu of %u opaque", ctx->opaque, store->opaque);
+    }
+
+    denied = ctx->used[CHECK_DENIAL] + ctx->used[CHECK_BUDGET];
+
+    if (denied > store->max_denied) {
+        return check_fail(ctx, "%lu cells of denials, not %u",
+                          denied, store->max_denied);
+    }
+
+    if (ctx->used[CHECK_FACTS] > store->ncells - store->reserve) {
+        return check_fail(ctx, "%lu cells of facts leave less than %u",
+                          ctx->used[CHECK_FACTS], store->reserve);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+check_queue(check_ctx_t *ctx, ngx_queue_t *queue, ngx_uint_t facts)
+{
+    uint32_t         n;
+    uint64_t         count, expected;
+    uintptr_t        p;
+    ngx_queue_t     *q, *prev;
+    check_record_t  *record;
+
+    expected = facts ? ctx->entries[CHECK_FACTS]
+                     : ctx->entries[CHECK_DENIAL] + ctx->entries[CHECK_BUDGET];
+    count = 0;
+    prev = queue;
+
+    for (q = queue->next; q != queue; q = q->next) {
+
+        p = (uintptr_t) q - offsetof(check_record_t, queue);
+        n = check_number(ctx->store, p);
+
+        if (n == 0 || n >= ctx->store->fresh) {
+            return check_fail(ctx, "queue at %p", q);
+        }
+
+        if (q->prev != prev) {
+            return check_fail(ctx, "queue of cell %u, prev %p", n, q->prev);
+        }
+
+        if (++count > expected) {
+            return check_fail(ctx, "more than %lu in a queue", expected);
+        }
+
+        record = (check_record_t *) p;
+
+        /* a record of the tree, as many as there are, none of them twice */
+
+        if (ctx->seen[n] != 1
+            || (record->node.data == CHECK_FACTS) != facts)
+        {
+            return check_fail(ctx, "cell %u is in the wrong queue", n);
+        }
+
+        ctx->seen[n] = 2;
+        prev = q;
+    }
+
+    if (queue->prev != prev || count != expected) {
+        return check_fail(ctx, "%lu of %lu in a queue", count, expected);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+check_free(check_ctx_t *ctx)
+{
+    uint32_t                         n, count;
+    check_store_t                   *store;
+    ngx_http_auth_api_token_cell_t  *cell;
+
+    store = ctx->store;
+    count = 0;
+
+    for (n = store->free; n; n = cell->next) {
+
+        if (check_take(ctx, n) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        cell = (ngx_http_auth_api_token_cell_t *)
+                   (store->cells + ((size_t) n - 1) * CHECK_CELL);
+        count++;
+    }
+
+    for (n = 1; n < store->fresh; n++) {
+        if (!ctx->seen[n]) {
+            return check_fail(ctx, "cell %u is lost", n);
+        }
+    }
+
+    if (store->nfree != count + store->ncells - (store->fresh - 1)) {
+        return check_fail(ctx, "nfree %u, with %u in the list and fresh %u",
+                          store->nfree, count, store->fresh);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+check_leases(check_ctx_t *ctx)
+{
+    ngx_uint_t  i, n;
+
+    for (i = 0; i < ctx->store->lookups; i++) {
+
+        if (check_lease(ctx, i) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        for (n = 0; n < i; n++) {
+            if (check_pair(ctx, n, i) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+check_lease(check_ctx_t *ctx, ngx_uint_t n)
+{
+    check_lease_t  *lease;
+
+    lease = &ctx->store->leases[n];
+
+    if (lease->state > NGX_HTTP_AUTH_API_TOKEN_FAILED) {
+        return check_fail(ctx, "state %lu of lease %lu", lease->state, n);
+    }
+
+    if (lease->seq > ctx->store->seq) {
+        return check_fail(ctx, "lease %lu from the future", n);
+    }
+
+    if (lease->state == NGX_HTTP_AUTH_API_TOKEN_FREE) {
+        return NGX_OK;
+    }
+
+    if (lease->seq == 0 || lease->probe > 1 || lease->opaque > 1) {
+        return check_fail(ctx, "lease %lu, seq %lu, probe %u, opaque %u",
+                          n, lease->seq, lease->probe, lease->opaque);
+    }
+
+    if (lease->opaque && lease->id != check_prefix(lease->key)) {
+        return check_fail(ctx, "id of lease %lu", n);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * No two ask about one token, and no two try whether the API is back, unless
+ * the time of the first one was over.
+ */
+
+static ngx_int_t
+check_pair(check_ctx_t *ctx, ngx_uint_t one, ngx_uint_t two)
+{
+    check_lease_t  *first, *second;
+
+    first = &ctx->store->leases[one];
+    second = &ctx->store->leases[two];
+
+    if (first->seq && first->seq == second->seq) {
+        return check_fail(ctx, "seq %lu of two leases", first->seq);
+    }
+
+    if (first->seq > second->seq) {
+        first = &ctx->store->leases[two];
+        second = &ctx->store->leases[one];
+    }
+
+    if ((ngx_msec_int_t) (second->asked - first->deadline) >= 0) {
+        return NGX_OK;
+    }
+
+    if (first->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
+        && second->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
+        && ngx_memcmp(first->key, second->key,
+                      NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN)
+           == 0)
+    {
+        return check_fail(ctx, "leases %lu and %lu ask the same", one, two);
+    }
+
+    if ((first->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
+         || first->state == NGX_HTTP_AUTH_API_TOKEN_PURGED)
+        && (second->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
+            || second->state == NGX_HTTP_AUTH_API_TOKEN_PURGED)
+        && first->probe && second->probe)
+    {
+        return check_fail(ctx, "leases %lu and %lu are probes", one, two);
+    }
+
+    return NGX_OK;
+}
+
+
+/* the number of the cell that begins there, or 0 */
+
+static uint32_t
+check_number(check_store_t *store, uintptr_t p)
+{
+    uintptr_t  offset;
+
+    offset = p - (uintptr_t) store->cells;
+
+    if (p < (uintptr_t) store->cells
+        || offset % CHECK_CELL != 0
+        || offset / CHECK_CELL >= store->ncells)
+    {
+        return 0;
+    }
+
+    return (uint32_t) (offset / CHECK_CELL) + 1;
+}
+
+
+static ngx_uint_t
+check_prefix(u_char *key)
+{
+    ngx_uint_t  prefix;
+
+    ngx_memcpy(&prefix, key, sizeof(ngx_uint_t));
+
+    return prefix;
+}
+
+
+static ngx_int_t
+check_fail(check_ctx_t *ctx, const char *fmt, ...)
+{
+    va_list  args;
+
+    va_start(args, fmt);
+    (void) vsnprintf(ctx->err, ctx->size, fmt, args);
+    va_end(args);
+
+    return NGX_ERROR;
+}

@@ -1,0 +1,102 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "env.h"
+
+
+volatile ngx_cycle_t  *ngx_cycle;
+ngx_pid_t              ngx_pid;
+ngx_int_t              ngx_ncpu;
+
+
+void
+env_init(void)
+{
+    static ngx_log_t    log;
+    static ngx_cycle_t  cycle;
+
+    cycle.log = &log;
+    ngx_cycle = &cycle;
+
+    ngx_pid = getpid();
+    ngx_ncpu = sysconf(_SC_NPROCESSORS_ONLN);
+    ngx_pagesize = getpagesize();
+    ngx_cacheline_size = NGX_CPU_CACHE_LINE;
+}
+
+
+void *
+env_shared(size_t size)
+{
+    void  *p;
+
+    p = mmap(NULL, size, PROT_READ|PROT_WRITE, MAP_ANONYMOUS|MAP_SHARED, -1, 0);
+
+    if (p == MAP_FAILED) {
+        perror("mmap()");
+        exit(2);
+    }
+
+    return p;
+}
+
+
+ngx_shmtx_t *
+env_mutex(void)
+{
+    typedef struct {
+        ngx_shmtx_sh_t  lock;
+        ngx_shmtx_t     mutex;
+    } mutex_t;
+
+    mutex_t  *m;
+
+    m = env_shared(sizeof(mutex_t));
+
+    if (ngx_shmtx_create(&m->mutex, &m->lock, NULL) != NGX_OK) {
+        fprintf(stderr, "ngx_shmtx_create() failed\n");
+        exit(2);
+    }
+
+    return &m->mutex;
+}
+
+
+size_t
+env_size(ngx_uint_t lookups, ngx_uint_t cells)
+{
+    return offsetof(store_t, leases) + lookups * sizeof(lease_t)
+           + ngx_cacheline_size + cells * T(CELL);
+}
+
+
+void
+env_key(u_char *key, const char *token)
+{
+    u_char     secret[T(DIGEST_LEN)];
+    ngx_str_t  scope, value;
+
+    ngx_memzero(secret, T(DIGEST_LEN));
+    ngx_str_set(&scope, "test");
+
+    value.len = strlen(token);
+    value.data = (u_char *) token;
+
+    if (ngx_http_auth_api_token_digest(secret, &scope, &value, key) != NGX_OK) {
+        fprintf(stderr, "ngx_http_auth_api_token_digest() failed\n");
+        exit(2);
+    }
+}
+
+
+void
+ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err,
+    const char *fmt, ...)
+{
+    fprintf(stderr, "nginx logged: %s (%d)\n", fmt, err);
+}

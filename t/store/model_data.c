@@ -1,0 +1,210 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include "model.h"
+
+
+static void model_queue(model_t *m, ngx_queue_t *queue, ngx_uint_t facts);
+
+
+u_char    model_key[MODEL_KEYS][T(DIGEST_LEN)];
+u_char    model_budget[MODEL_BUDGETS][T(DIGEST_LEN)];
+char      model_id[MODEL_IDS][16];
+char      model_account[MODEL_ACCOUNTS + 2][80];
+uint64_t  model_n;
+
+static uint64_t  model_state;
+
+
+void
+model_init(uint64_t seed)
+{
+    char        name[32];
+    ngx_uint_t  i;
+
+    model_state = seed;
+
+    for (i = 0; i < MODEL_KEYS; i++) {
+        (void) snprintf(name, sizeof(name), "token %d", (int) i);
+        env_key(model_key[i], name);
+    }
+
+    for (i = 0; i < MODEL_BUDGETS; i++) {
+        (void) snprintf(name, sizeof(name), "client %d", (int) i);
+        env_key(model_budget[i], name);
+    }
+
+    for (i = 0; i < MODEL_IDS; i++) {
+        (void) snprintf(model_id[i], sizeof(model_id[i]), "TKN-%d", (int) i);
+    }
+
+    for (i = 0; i < MODEL_ACCOUNTS; i++) {
+        (void) snprintf(model_account[i], sizeof(model_account[i]), "ACC-%d",
+                        (int) i);
+    }
+
+    memset(model_account[i], 'a', 64);
+    memset(model_account[i + 1], 'b', 65);
+}
+
+
+uint32_t
+model_random(uint32_t n)
+{
+    model_state = model_state * 6364136223846793005ULL
+                  + 1442695040888963407ULL;
+
+    return (uint32_t) (model_state >> 33) % n;
+}
+
+
+size_t
+model_facts(model_t *m, uint32_t version, ngx_uint_t opaque, facts_t *facts,
+    int *id, int *account)
+{
+    size_t       len, total;
+    u_char      *p;
+    uint32_t     n;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    memset(facts, 0, sizeof(facts_t));
+
+    value = (ngx_str_t *) facts;
+    p = m->facts;
+    n = version;
+    total = 0;
+
+    *id = NAIVE_NONE;
+    *account = NAIVE_NONE;
+
+    if (opaque && version % 7) {
+        *id = version % MODEL_IDS;
+        facts->id.data = (u_char *) model_id[*id];
+        facts->id.len = strlen(model_id[*id]);
+    }
+
+    if (version % 11) {
+        *account = version % (MODEL_ACCOUNTS + 2);
+        facts->account_id.data = (u_char *) model_account[*account];
+        facts->account_id.len = strlen(model_account[*account]);
+        total += facts->account_id.len;
+    }
+
+    for (i = 1; i < T(STRINGS); i++) {
+
+        if (&value[i] == &facts->account_id) {
+            continue;
+        }
+
+        n = n * 1103515245 + 12345;
+        len = (n >> 16) % 24;
+
+        if ((n >> 8) % 64 == 0) {
+            len = (n >> 16) % 1500;
+        }
+
+        value[i].data = p;
+        value[i].len = len;
+        total += len;
+
+        while (len--) {
+            n = n * 1103515245 + 12345;
+            *p++ = n >> 24;
+        }
+    }
+
+    return total;
+}
+
+
+void
+model_equal(const char *what, long long is, long long expected)
+{
+    if (is != expected) {
+        fprintf(stderr, "step %llu: %s is %lld, not %lld\n",
+                (unsigned long long) model_n, what, is, expected);
+        exit(1);
+    }
+}
+
+
+void
+model_verify(model_t *m)
+{
+    char                                err[256];
+    naive_t                            *n;
+    ngx_uint_t                          i;
+    ngx_http_auth_api_token_figures_t  *f;
+
+    if (store_check(m->store, err, sizeof(err)) != NGX_OK) {
+        fprintf(stderr, "step %llu: %s\n", (unsigned long long) model_n, err);
+        exit(1);
+    }
+
+    model_queue(m, &m->store->facts, 1);
+    model_queue(m, &m->store->others, 0);
+
+    f = &m->store->figures;
+    n = &m->naive;
+
+    model_equal("hits", f->hits, n->hits);
+    model_equal("misses", f->misses, n->misses);
+    model_equal("waits", f->waits, n->waits);
+    model_equal("stale", f->stale, n->stale);
+    model_equal("refreshes", f->refreshes, n->refreshes);
+    model_equal("purges", f->purges, n->purges);
+    model_equal("purged", f->purged, n->purged);
+    model_equal("opened", f->opened, n->opened);
+    model_equal("resets", f->resets, n->resets);
+    model_equal("evicted_age", f->evicted_age, n->evicted_age);
+
+    for (i = 0; i < T(KINDS); i++) {
+        model_equal("evicted", f->evicted[i], n->evicted[i]);
+    }
+
+    for (i = 0; i < T(REASONS); i++) {
+        model_equal("lookups", f->lookups[i], n->ended[i]);
+    }
+}
+
+
+static void
+model_queue(model_t *m, ngx_queue_t *queue, ngx_uint_t facts)
+{
+    int64_t          stamp;
+    record_t        *record;
+    ngx_uint_t       i;
+    ngx_queue_t     *q;
+    naive_record_t  *r, *next;
+
+    stamp = m->naive.stamp + 1;
+
+    for (q = ngx_queue_head(queue); q != queue; q = ngx_queue_next(q)) {
+        record = ngx_queue_data(q, record_t, queue);
+        next = NULL;
+
+        for (i = 0; i < NAIVE_RECORDS; i++) {
+            r = &m->naive.records[i];
+
+            if (r->used && (r->kind == T(FACTS)) == (int) facts
+                && r->stamp < stamp && (next == NULL || next->stamp < r->stamp))
+            {
+                next = r;
+            }
+        }
+
+        model_equal("record in a queue", next != NULL, 1);
+        model_equal("kind in a queue", record->node.data, next->kind);
+        model_equal("key in a queue",
+                    memcmp(record->key,
+                           next->kind == T(BUDGET) ? model_budget[next->key]
+                                                   : model_key[next->key],
+                           T(DIGEST_LEN)), 0);
+
+        stamp = next->stamp;
+    }
+}
