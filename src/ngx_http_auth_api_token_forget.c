@@ -19,7 +19,8 @@ static void ngx_http_auth_api_token_store_void(
     ngx_http_auth_api_token_purge_t *purge, ngx_uint_t node_key);
 static ngx_uint_t ngx_http_auth_api_token_store_walk(
     ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_purge_t *purge, ngx_uint_t first, ngx_uint_t last);
+    ngx_http_auth_api_token_purge_t *purge, ngx_uint_t by_node,
+    ngx_uint_t first, ngx_uint_t last);
 static ngx_uint_t ngx_http_auth_api_token_store_match(
     ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_record_t *record,
@@ -55,12 +56,12 @@ ngx_http_auth_api_token_store_purge(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_store_unlock(store);
 
     if (purge->id.len) {
-        n = ngx_http_auth_api_token_store_walk(store, purge, node_key,
+        n = ngx_http_auth_api_token_store_walk(store, purge, 1, node_key,
                                                node_key);
     }
 
     if (purge->account.len || (purge->id.len && opaque)) {
-        n += ngx_http_auth_api_token_store_walk(store, purge, 0,
+        n += ngx_http_auth_api_token_store_walk(store, purge, 0, 0,
                                                 (ngx_uint_t) -1);
     }
 
@@ -100,7 +101,8 @@ ngx_http_auth_api_token_store_void(ngx_http_auth_api_token_store_t *store,
 
 static ngx_uint_t
 ngx_http_auth_api_token_store_walk(ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_purge_t *purge, ngx_uint_t first, ngx_uint_t last)
+    ngx_http_auth_api_token_purge_t *purge, ngx_uint_t by_node,
+    ngx_uint_t first, ngx_uint_t last)
 {
     u_char                             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
     ngx_uint_t                         i, n;
@@ -133,7 +135,7 @@ ngx_http_auth_api_token_store_walk(ngx_http_auth_api_token_store_t *store,
                         : NULL;
 
             if (ngx_http_auth_api_token_store_match(store, record, purge,
-                                                    first == last))
+                                                    by_node))
             {
                 ngx_http_auth_api_token_record_delete(store, record);
                 n++;

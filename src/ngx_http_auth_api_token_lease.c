@@ -177,14 +177,16 @@ ngx_http_auth_api_token_breaker_tell(ngx_http_auth_api_token_store_t *store,
 {
     ngx_msec_t  delay;
 
+    if (verdict->health == NGX_HTTP_AUTH_API_TOKEN_UNTOLD) {
+        return;
+    }
+
     if (verdict->health == NGX_HTTP_AUTH_API_TOKEN_WELL) {
         store->failures = 0;
         return;
     }
 
-    if (verdict->health == NGX_HTTP_AUTH_API_TOKEN_FAULT) {
-        store->failures++;
-    }
+    store->failures++;
 
     if (store->failures < NGX_HTTP_AUTH_API_TOKEN_FAILURES) {
         return;

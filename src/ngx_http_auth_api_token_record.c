@@ -358,6 +358,10 @@ ngx_http_auth_api_token_record_add(ngx_http_auth_api_token_store_t *store,
 
     ngx_memcpy(record->key, key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
 
+    /* the module may have been loaded anew, to another address */
+
+    store->tree.insert = ngx_http_auth_api_token_record_insert;
+
     ngx_rbtree_insert(&store->tree, &record->node);
     ngx_http_auth_api_token_crash();
     ngx_queue_insert_head(ngx_http_auth_api_token_queue(store, kind),

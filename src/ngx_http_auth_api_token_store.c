@@ -236,6 +236,8 @@ ngx_http_auth_api_token_store_refresh(ngx_http_auth_api_token_store_t *store,
         return NGX_DECLINED;
     }
 
+    ngx_http_auth_api_token_store_change(store);
+
     record->tried = (uint32_t) now;
 
     if (ngx_http_auth_api_token_lease_find(store, question->key, now)
@@ -427,6 +429,14 @@ ngx_http_auth_api_token_store_end(ngx_http_auth_api_token_store_t *store,
     store->figures.latency += ms;
 
     lease = ngx_http_auth_api_token_lease_get(store, ticket);
+
+    if (lease && (ngx_msec_int_t) (question->now - lease->deadline) >= 0) {
+
+        /* another one may have asked meanwhile, and know better */
+
+        lease->state = NGX_HTTP_AUTH_API_TOKEN_FREE;
+        lease = NULL;
+    }
 
     ngx_http_auth_api_token_breaker_tell(store, lease && lease->probe, verdict,
                                          question->now);

@@ -225,7 +225,8 @@ ngx_http_auth_api_token_store_t *ngx_http_auth_api_token_store_create(
 
 
 /*
- * Changes the share of denials, in per cent.
+ * Changes the share of denials, in per cent; takes no mutex.  If there are more
+ * of them, the next one makes them give way.
  */
 
 void ngx_http_auth_api_token_store_share(
@@ -257,8 +258,9 @@ ngx_int_t ngx_http_auth_api_token_store_stale(
 
 
 /*
- * Gives a lease back, with the verdict.  Sets verdict->asked.  What is no
- * verdict about the token is not stored, but those who wait learn of it.
+ * Gives a lease back, with the verdict, and verdict->asked set to when the API
+ * was.  What is no verdict about the token is not stored, but those who wait
+ * learn of it.
  *
  * Returns NGX_OK; or NGX_DECLINED if the verdict may not be used: the token was
  * purged meanwhile, or the lease was lost, so that nobody can tell.

@@ -1,6 +1,9 @@
 use lib 't/lib';
 use AuthApiToken;
 use Load;
+
+BEGIN { $ENV{TEST_NGINX_LOG_LEVEL} = 'notice' }    # there are many lines
+
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(sleep);
 

@@ -1,6 +1,9 @@
 use lib 't/lib';
 use AuthApiToken;
 use Load;
+
+BEGIN { $ENV{TEST_NGINX_LOG_LEVEL} = 'notice' }    # there are many lines
+
 use Test::Nginx::Socket 'no_plan';
 
 # what the store outlives: reloads, and changes of the configuration

@@ -179,11 +179,12 @@ free_ports() {
 configure() {
     # shellcheck disable=SC2046
     set -- $(free_ports "$@")
-    [ $# = 3 ] || die "no free port"
+    [ $# = 4 ] || die "no free port"
 
     url=https://127.0.0.1:$1
     plain=http://127.0.0.1:$2
     backend=127.0.0.1:$3
+    operator=http://127.0.0.1:$4
 
     cp -R "$examples/nginx.conf" "$examples/auth-api-token" .
 
@@ -198,6 +199,7 @@ configure() {
     change nginx.conf "server 127.0.0.1:8080;" "server $backend;"
     change nginx.conf "listen 443 ssl;" "listen 127.0.0.1:$1 ssl;"
     change nginx.conf "listen 80;" "listen 127.0.0.1:$2;"
+    change nginx.conf "listen 127.0.0.1:8090;" "listen 127.0.0.1:$4;"
     change nginx.conf "/etc/ssl/certs/api.example.com.pem" localhost.pem
     change nginx.conf "/etc/ssl/private/api.example.com.key" localhost.key
     change auth-api-token/marketplace.conf \
@@ -246,7 +248,7 @@ END
 # a port may be taken since it was found free, by another demo for one
 
 start_nginx() {
-    set -- 8443 8081 8181
+    set -- 8443 8081 8181 8090
 
     for _ in 1 2 3
     do
@@ -269,7 +271,7 @@ start_nginx() {
         grep -q 'bind() .* failed' error.log || break
 
         port=$((10000 + $$ % 10000 * 2))
-        set -- $port $port $port
+        set -- $port $port $port $port
     done
 
     [ -s nginx.log ] || mv error.log nginx.log
@@ -360,11 +362,14 @@ requests() {
     client=idt:TKN-1001-0002:MADEUPclient0123456789
     access=idt:TKN-1001-0003:MADEUPaccess0123456789
     guess=idt:TKN-1001-0001:MADEUPguess
+    late=idt:TKN-1001-0005:MADEUPlate
 
     show "a vendor's token, a client's, one without the module MOD-0478"
     tell PUT tokens/TKN-1001-0001 '{"secret":"MADEUPvendor0123456789"}'
     tell PUT tokens/TKN-1001-0002 '{"secret":"MADEUPclient0123456789","account":{"id":"ACC-1111-2222","type":"Client","status":"Enabled","name":"Buyer"}}'
     tell PUT tokens/TKN-1001-0003 '{"secret":"MADEUPaccess0123456789","modules":[{"id":"MOD-1756"}]}'
+
+    tell PUT tokens/TKN-1001-0005 '{"secret":"MADEUPlate"}'
 
     show "the vendor's token passes, and stays in nginx"
     ask "$ca -H 'Authorization: Bearer $vendor' $orders"
@@ -420,14 +425,24 @@ requests() {
     has 'error="insufficient_scope"'
     has 'scope="MOD-0478"'
 
-    show "the vendor's token is disabled"
+    show "the vendor's token is disabled: what is known of it serves a minute"
     tell PUT tokens/TKN-1001-0001 '{"status":"Disabled"}'
+    ask "$ca -H 'Authorization: Bearer $vendor' $orders"
+    status 200
+
+    show "or until it is purged"
+    ask "-X DELETE $operator/purge/TKN-1001-0001"
+    status 200
+    has '"purged":'
     ask "$ca -H 'Authorization: Bearer $vendor' $orders"
     status 401
     has 'error="invalid_token"'
 
     show "and enabled again"
     tell PUT tokens/TKN-1001-0001 '{"status":"Active"}'
+    ask "-d '{\"token\":\"TKN-1001-0001\"}' $operator/purge/"
+    status 200
+    has '{"purged":1}'
     ask "$ca -H 'Authorization: Bearer $vendor' $orders"
     status 200
     has "X-MPT-Token-Id: TKN-1001-0001"
@@ -441,24 +456,38 @@ requests() {
     ask "$ca -H 'Authorization: Bearer $vendor' $url/_token_api"
     status 404
 
-    show "the API is down"
+    show "the API is down: who is known passes, others cannot be checked"
     tell PUT faults/any '{"reset":"before"}'
     ask "$ca -H 'Authorization: Bearer $vendor' $orders"
+    status 200
+    ask "$ca -H 'Authorization: Bearer $late' $orders"
     status 503
     has "Retry-After: 1"
     has '"status":503'
 
     show "the API has enough of us"
-    tell PUT faults/any '{"status":429,"headers":{"Retry-After":"7"}}'
-    ask "$ca -H 'Authorization: Bearer $vendor' $orders"
+    tell PUT faults/any '{"status":429,"headers":{"Retry-After":"2"}}'
+    ask "$ca -H 'Authorization: Bearer $late' $orders"
     status 503
-    has "Retry-After: 7"
+    has "Retry-After: 2"
+
+    show "it is not asked before"
+    tell DELETE faults/any
+    ask "$ca -H 'Authorization: Bearer $late' $orders"
+    status 503
 
     show "and is back"
-    tell DELETE faults/any
-    ask "$ca -H 'Authorization: Bearer $vendor' $orders"
+    wait_for $nginx_pid eval "ask \"$ca -H 'Authorization: Bearer $late' \
+$orders\" | grep -q 'X-MPT-Token-Id: TKN-1001-0005'" || true
+    ask "$ca -H 'Authorization: Bearer $late' $orders"
     status 200
-    has "X-MPT-Token-Id: TKN-1001-0001"
+    has "X-MPT-Token-Id: TKN-1001-0005"
+
+    show "the figures of all that"
+    ask "$operator/status"
+    status 200
+    has '"breaker":"closed"'
+    has '"purges":2'
 }
 
 
@@ -474,7 +503,8 @@ verify_traces() {
     verify "refusals are in the error log" \
            grep -q 'API token refused: module, id: "TKN-1001-0003"' error.log
     verify "requests are in the access log" \
-           grep -q 'result=pass id=TKN-1001-0001 account=ACC-8765' access.log
+           grep -q 'result=pass cache=HIT id=TKN-1001-0001 account=ACC-8765' \
+               access.log
     verify "no secret in the logs" \
            not grep -q MADEUP error.log access.log nginx.log
 }
@@ -489,17 +519,23 @@ next() {
 curl -X PUT $control/tokens/TKN-1001-0004 -d '{"secret":"MADEUPstaff","account":{"id":"ACC-0000-0001","type":"Operations","status":"Enabled"}}'
 curl -i $ca -H 'Authorization: Bearer idt:TKN-1001-0004:MADEUPstaff' $orders
 
-# its account is disabled: 401
+# its account is disabled: 401, after a minute or a purge
 curl -X PUT $control/tokens/TKN-1001-0004 -d '{"account":{"id":"ACC-0000-0001","type":"Operations","status":"Disabled"}}'
 
 # the vendor's token may not read itself: 403, and the log knows two mends
 curl -X PUT $control/tokens/TKN-1001-0001 -d '{"self":403}'
+curl -X DELETE $operator/purge/TKN-1001-0001
 curl -i $ca -H 'Authorization: Bearer $vendor' $orders
 
 # the API takes 3 s to answer, is well, has never heard of anything
 curl -X PUT $control/faults/any -d '{"delay":3000}'
 curl -X DELETE $control/faults/any
 curl -X POST $control/reset
+
+# the figures, for people and for Prometheus; forgetting everything
+curl $operator/status
+curl -H 'Accept: text/plain' $operator/status
+curl -d '{"all":true}' $operator/purge/
 
 # what the API was asked, and all it can be told to do
 curl $control/figures

@@ -240,14 +240,16 @@ naive_breaker(naive_t *m, int64_t now)
 static void
 naive_tell(naive_t *m, int probe, naive_verdict_t *v, int64_t now)
 {
+    if (v->health == T(UNTOLD)) {
+        return;
+    }
+
     if (v->health == T(WELL)) {
         m->failures = 0;
         return;
     }
 
-    if (v->health == T(FAULT)) {
-        m->failures++;
-    }
+    m->failures++;
 
     if (m->failures < 5) {
         return;
@@ -256,7 +258,7 @@ naive_tell(naive_t *m, int probe, naive_verdict_t *v, int64_t now)
     if (probe) {
         m->delay = m->delay * 2 < 30000 ? m->delay * 2 : 30000;
 
-    } else if (m->failures == 5 && v->health == T(FAULT)) {
+    } else if (m->failures == 5) {
         m->delay = 1000;
         m->opened++;
 
@@ -371,6 +373,11 @@ naive_end(naive_t *m, int slot, int64_t seq, naive_question_t *q,
     l = naive_held(m, slot, seq);
 
     m->ended[v->reason]++;
+
+    if (l && q->now >= l->deadline) {
+        l->state = T(FREE);
+        l = NULL;
+    }
 
     naive_tell(m, l && l->probe, v, q->now);
 

@@ -19,6 +19,7 @@ static void test_closed(void);
 static void test_doubles(void);
 static void test_late(void);
 static void test_untold(void);
+static void test_expired(void);
 static void test_lengthened(void);
 static void test_probe(void);
 static void test_open(test_t *t, ngx_uint_t n);
@@ -305,6 +306,7 @@ test_breaker(void)
     test_closed();
     test_doubles();
     test_late();
+    test_expired();
     test_untold();
     test_lengthened();
     test_probe();
@@ -485,6 +487,31 @@ test_late(void)
     t.question.now += 1;
     EQUAL(test_ask(&t, "TKN-2/a"), T(MISS));
     EQUAL(t.store->figures.opened, 1);
+
+    test_free(&t);
+}
+
+
+/* one that ends too late does not take the place of what is newer */
+
+static void
+test_expired(void)
+{
+    test_t    t;
+    ticket_t  first;
+
+    test_create(&t, 8, 64, 50);
+
+    EQUAL(test_ask(&t, "TKN-1/a"), T(MISS));
+    first = t.reply.ticket;
+
+    t.question.now += t.question.timeout + 1000;
+    EQUAL(test_ask(&t, "TKN-1/a"), T(MISS));
+    EQUAL(test_end(&t, "TKN-1/a", T(DISABLED)), NGX_OK);
+
+    EQUAL(test_end_of(&t, first, "TKN-1/a", T(PASS)), NGX_DECLINED);
+    EQUAL(test_ask(&t, "TKN-1/a"), T(HIT));
+    EQUAL(t.reply.verdict.reason, T(DISABLED));
 
     test_free(&t);
 }
