@@ -2,7 +2,7 @@ use lib 't/lib';
 use AuthApiToken;
 use Load;
 
-BEGIN { $ENV{TEST_NGINX_LOG_LEVEL} = 'notice' }    # there are many lines
+BEGIN { $ENV{TEST_NGINX_LOG_LEVEL} = 'notice' }
 
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(sleep);
@@ -11,6 +11,9 @@ use Time::HiRes qw(sleep);
 # whose workers also kill themselves while they change the store, so that any
 # request may go without an answer.
 
+# there are too many requests to log
+
+log_level('notice');
 master_on();
 workers(2);
 worker_connections(1024);

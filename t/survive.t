@@ -2,12 +2,15 @@ use lib 't/lib';
 use AuthApiToken;
 use Load;
 
-BEGIN { $ENV{TEST_NGINX_LOG_LEVEL} = 'notice' }    # there are many lines
+BEGIN { $ENV{TEST_NGINX_LOG_LEVEL} = 'notice' }
 
 use Test::Nginx::Socket 'no_plan';
 
 # what the store outlives: reloads, and changes of the configuration
 
+# there are too many requests to log
+
+log_level('notice');
 master_on();
 workers(2);
 worker_connections(1024);
