@@ -21,6 +21,17 @@ our $Config = <<'END';
         try_files /dev/null =204;
     }
 
+    location /cached {
+        auth_api_token "r";
+        auth_api_token_cache tokens valid=10ms denied=10ms stale=1h;
+        auth_api_token_denied_limit $http_authorization rate=1000r/s;
+        try_files /dev/null =204;
+    }
+
+    location /purge {
+        auth_api_token_purge tokens;
+    }
+
     location /service {
         auth_api_token "r";
         auth_api_token_request /_token_api credential=service;
@@ -34,6 +45,8 @@ run_tests();
 __DATA__
 
 === TEST 1: whatever happens
+--- http_config
+    auth_api_token_zone zone=tokens:1m;
 --- config eval: $::Config
 --- perl
 for my $fault ({}, { status => 401 }, { status => 403 }, { status => 500 },
@@ -44,7 +57,7 @@ for my $fault ({}, { status => 401 }, { status => 403 }, { status => 500 },
 {
     api('PUT', 'faults/any', $fault);
 
-    for my $uri ('/t', '/service') {
+    for my $uri ('/t', '/service', '/cached', '/cached') {
         exchange("GET $uri HTTP/1.1\r\nHost: a\r\n$::Good\r\n");
         exchange("GET $uri HTTP/1.1\r\nHost: a\r\n"
                  . "Authorization: Bearer idt:TKN-1234-5678:MADEUPno\r\n\r\n");
@@ -53,6 +66,11 @@ for my $fault ({}, { status => 401 }, { status => 403 }, { status => 500 },
         exchange("GET $uri HTTP/1.1\r\nHost: a\r\n"
                  . "Authorization: Bearer idt:EXT-1234-5678:MADEUP\r\n\r\n");
     }
+
+    my $body = '{"token":"' . token('TKN-1234-5678') . '"}';
+
+    exchange("POST /purge HTTP/1.1\r\nHost: a\r\nContent-Length: "
+             . length($body) . "\r\n\r\n$body");
 }
 --- error_log
 auth api token handler
