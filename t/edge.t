@@ -88,3 +88,58 @@ cmp_ok(figures()->{calls}, '<=', $::Seconds + 1, 'at most a call a second');
 cmp_ok(figures()->{calls}, '>', $::Seconds / 2, 'enough of them');
 cmp_ok($oldest, '<', 2, 'no older than "valid"');
 cmp_ok($oldest, '>', 1, 'it was close');
+
+
+
+=== TEST 2: the API is down
+--- http_config
+    auth_api_token_zone zone=tokens:1m;
+--- config
+    auth_api_token_cache tokens;
+    keepalive_requests 100000;
+
+    location /t {
+        auth_api_token "r";
+        try_files /dev/null =204;
+    }
+--- api
+fault any {"reset":"before"}
+--- perl
+my $ask = "GET /t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
+          . token('TKN-1234-5678') . "\r\n\r\n";
+
+my $sock = client();
+my $start = time;
+my (%status, @took);
+
+while ((my $now = time) < $start + $::Seconds) {
+
+    print {$sock} $ask;
+    $status{read_response($sock)->{status}}++;
+
+    push @took, time - $now;
+    sleep 0.002;
+}
+
+@took = sort { $a <=> $b } @took;
+
+my $calls = figures()->{calls};
+
+Test::More::note(sprintf('%d requests, %d calls, median %.2f ms, 99 of 100 in '
+                         . '%.2f ms, slowest %.2f ms', scalar @took, $calls,
+                         map { $_ * 1000 } $took[@took / 2],
+                         $took[@took * 0.99], $took[-1]));
+
+is(join(' ', keys %status), 503, 'nobody passes');
+
+# five, and a probe after 1, 2, 4 ... 30 seconds
+
+my ($most, $t) = (6, 0);
+
+for (my $delay = 1; ($t += $delay) < $::Seconds; $delay *= 2) {
+    $delay = 30 if $delay > 30;
+    $most++;
+}
+
+cmp_ok($calls, '<=', $most, 'few calls');
+cmp_ok($calls, '>=', 6, 'and some');
