@@ -62,6 +62,10 @@ sub server {
 my $id = qr/such as "ACC-1234-5678"/;
 my $module = qr/such as "MOD-0478" or a module code/;
 my $time = qr/a time from 1ms to 60s/;
+my $zone = 'auth_api_token_zone zone=tokens:1m;';
+my $named = qr/expected "zone=NAME:SIZE", a name of .* and a size such as "10m"/;
+my $age = qr/a time from 10ms to 1d/;
+my $rate = qr/a rate such as "rate=30r\/m", up to 1000000r\/s/;
 
 for my $case (
 
@@ -252,5 +256,259 @@ accepted('limit_except',
 refused('limit_except without auth_api_token_request',
         server('limit_except GET { auth_api_token "r"; }'),
         qr/"auth_api_token_request"/);
+
+# auth_api_token_zone, and what else needs one
+
+for my $case (
+    ['zone without a name and a size', 'zone=;', $named],
+    ['zone without a size', 'zone=tokens;', $named],
+    ['zone with an empty size', 'zone=tokens:;', $named],
+    ['zone without a name', 'zone=:1m;', $named],
+    ['zone with a size that is none', 'zone=tokens:large;', $named],
+    ['zone with another unit', 'zone=tokens:1x;', $named],
+    ['zone with a fraction', 'zone=tokens:1.5m;', $named],
+    ['zone with a negative size', 'zone=tokens:-1m;', $named],
+    ['zone with an absurd size', 'zone=tokens:99999999999999g;', $named],
+    ['zone with a slash in its name', 'zone=to/kens:1m;', $named],
+    ['zone with a quote in its name', q('zone=to"kens:1m';), $named],
+    ['zone with two colons', 'zone=a:b:1m;', $named],
+    ['zone with a long name', 'zone=' . 'a' x 65 . ':1m;', $named],
+    ['no zone=', 'lookups=64;',
+     qr/"auth_api_token_zone" directive needs "zone=NAME:SIZE"/],
+    ['zone without its key', 'tokens:1m;',
+     qr/invalid value "tokens:1m" in "auth_api_token_zone", expected "zone="/],
+    ['unknown parameter of _zone', 'zone=tokens:1m size=1m;',
+     qr/invalid value "size=1m" in .*, expected "zone=", "lookups=" or "den/],
+    ['zone that is too small', 'zone=tokens:28k;',
+     qr/zone "tokens" in "auth_api_token_zone" is too small, .* least 32k/],
+    ['zone of nothing', 'zone=tokens:0;', qr/zone "tokens" in .* is too small/],
+    ['no lookups', 'zone=tokens:1m lookups=0;', qr/a number from 1 to 1024/],
+    ['too many lookups', 'zone=tokens:1m lookups=1025;',
+     qr/invalid value "lookups=1025" in .* a number from 1 to 1024/],
+    ['negative lookups', 'zone=tokens:1m lookups=-1;', qr/from 1 to 1024/],
+    ['empty lookups', 'zone=tokens:1m lookups=;', qr/from 1 to 1024/],
+    ['lookups that are none', 'zone=tokens:1m lookups=10k;',
+     qr/from 1 to 1024/],
+    ['no share for denials', 'zone=tokens:1m denied=0%;',
+     qr/invalid value "denied=0%" in .* a share from "1%" to "90%"/],
+    ['too large a share for denials', 'zone=tokens:1m denied=91%;',
+     qr/invalid value "denied=91%" in .* a share from "1%" to "90%"/],
+    ['share without a percent sign', 'zone=tokens:1m denied=10;',
+     qr/invalid value "denied=10" in .* a share from "1%" to "90%"/],
+    ['empty share', 'zone=tokens:1m denied=;', qr/a share from/],
+    ['share of a percent sign', 'zone=tokens:1m denied=%;', qr/a share from/],
+    ['share with two percent signs', 'zone=tokens:1m denied=1%%;',
+     qr/a share from/],
+    ['two lookups', 'zone=tokens:1m lookups=1 lookups=2;',
+     qr/invalid value "lookups=2" in .* expected each parameter once/],
+    ['too many parameters', 'zone=tokens:1m lookups=1 denied=1% x=1;',
+     qr/invalid number of arguments in "auth_api_token_zone"/],
+    ['no parameters', ';', qr/invalid number of arguments/],
+    ['zone declared twice', "zone=tokens:1m; $zone",
+     qr/zone "tokens" in "auth_api_token_zone" is declared twice/],
+    ['zone declared twice, with two sizes', "zone=tokens:2m; $zone",
+     qr/size \d+ of shared memory zone "tokens" conflicts/],
+    ['zone of another module',
+     'zone=t:1m; limit_req_zone $uri zone=t:1m rate=1r/s;',
+     qr/zone "t" is already declared for a different use/])
+{
+    refused($case->[0], "auth_api_token_zone $case->[1]", $case->[2]);
+}
+
+refused('zone in a server', "server { $zone }",
+        qr/"auth_api_token_zone" directive is not allowed here/);
+
+for my $case (
+    ['zero valid', 'auth_api_token_cache tokens valid=0;', $age],
+    ['zero valid with a unit', 'auth_api_token_cache tokens valid=0s;', $age],
+    ['short valid', 'auth_api_token_cache tokens valid=9ms;', $age],
+    ['absurd valid', 'auth_api_token_cache tokens valid=25h;', $age],
+    ['empty valid', 'auth_api_token_cache tokens valid=;', $age],
+    ['valid that is no time', 'auth_api_token_cache tokens valid=soon;', $age],
+    ['negative valid', 'auth_api_token_cache tokens valid=-1s;', $age],
+    ['zero denied', 'auth_api_token_cache tokens denied=0;', $age],
+    ['absurd denied', 'auth_api_token_cache tokens denied=1y;', $age],
+    ['absurd stale', 'auth_api_token_cache tokens stale=2d;',
+     qr/invalid value "stale=2d" in "auth_api_token_cache"/],
+    ['stale that is no time', 'auth_api_token_cache tokens stale=on;',
+     qr/invalid value "stale=on" in "auth_api_token_cache"/],
+    ['refresh of another value', 'auth_api_token_cache tokens refresh=maybe;',
+     qr/invalid value "refresh=maybe" in .* "refresh=on", "refresh=off"/],
+    ['unknown parameter of _cache', 'auth_api_token_cache tokens foo=1;',
+     qr/invalid value "foo=1" in "auth_api_token_cache", expected "valid="/],
+    ['parameter of _zone in _cache', 'auth_api_token_cache zone=tokens:1m;',
+     qr/zone "zone=tokens:1m" in "auth_api_token_cache" is not declared/],
+    ['two valid', 'auth_api_token_cache tokens valid=1s valid=1s;',
+     qr/invalid value "valid=1s" in .* expected each parameter once/],
+    ['two denied', 'auth_api_token_cache tokens denied=1s valid=1s denied=2s;',
+     qr/invalid value "denied=2s" in .* expected each parameter once/],
+    ['two stale', 'auth_api_token_cache tokens stale=1s stale=0;',
+     qr/invalid value "stale=0" in .* expected each parameter once/],
+    ['two refresh', 'auth_api_token_cache tokens refresh=on refresh=off;',
+     qr/invalid value "refresh=off" in .* expected each parameter once/],
+    ['duplicate _cache with a zone',
+     'auth_api_token_cache tokens; auth_api_token_cache off;',
+     qr/"auth_api_token_cache" directive is duplicate/],
+    ['_cache without a zone', 'auth_api_token_cache;',
+     qr/invalid number of arguments/],
+    ['zone in another case', 'auth_api_token_cache Tokens;',
+     qr/zone "Tokens" in "auth_api_token_cache" is not declared/],
+    ['zone with a shorter name', 'auth_api_token_cache token;',
+     qr/zone "token" in "auth_api_token_cache" is not declared/],
+
+    # auth_api_token_denied_limit
+
+    ['limit without a variable', 'auth_api_token_denied_limit key;',
+     qr/invalid value "key" in .* expected a key with a variable, .* or "off"/],
+    ['limit with an empty key', 'auth_api_token_denied_limit "";',
+     qr/invalid value "" in .* expected a key with a variable/],
+    ['limit without a key', 'auth_api_token_denied_limit rate=1r/s;',
+     qr/invalid value "rate=1r\/s" in .* expected a key with a variable/],
+    ['limit of an unknown variable', 'auth_api_token_denied_limit $nope;',
+     qr/unknown "nope" variable/],
+    ['limit off with a parameter', 'auth_api_token_denied_limit off burst=1;',
+     qr/invalid value "burst=1" in .* expected nothing after "off"/],
+    ['rate without a unit', 'auth_api_token_denied_limit $host rate=30;',
+     $rate],
+    ['zero rate', 'auth_api_token_denied_limit $host rate=0r/s;', $rate],
+    ['empty rate', 'auth_api_token_denied_limit $host rate=;', $rate],
+    ['rate without a number', 'auth_api_token_denied_limit $host rate=r/s;',
+     $rate],
+    ['rate of another unit', 'auth_api_token_denied_limit $host rate=1r/h;',
+     $rate],
+    ['rate with a fraction', 'auth_api_token_denied_limit $host rate=.5r/s;',
+     $rate],
+    ['negative rate', 'auth_api_token_denied_limit $host rate=-1r/s;', $rate],
+    ['absurd rate', 'auth_api_token_denied_limit $host rate=1000001r/s;',
+     $rate],
+    ['zero burst', 'auth_api_token_denied_limit $host burst=0;',
+     qr/invalid value "burst=0" in .* a number from 1 to 1000000/],
+    ['empty burst', 'auth_api_token_denied_limit $host burst=;',
+     qr/invalid value "burst=" in .* a number from 1 to 1000000/],
+    ['absurd burst', 'auth_api_token_denied_limit $host burst=1000001;',
+     qr/invalid value "burst=1000001" in .* a number from 1 to 1000000/],
+    ['unknown parameter of _limit',
+     'auth_api_token_denied_limit $host nodelay;',
+     qr/invalid value "nodelay" in .*, expected "rate=" or "burst="/],
+    ['two rates', 'auth_api_token_denied_limit $host rate=1r/s rate=2r/s;',
+     qr/invalid value "rate=2r\/s" in .* expected each parameter once/],
+    ['two bursts', 'auth_api_token_denied_limit $host burst=1 burst=2;',
+     qr/invalid value "burst=2" in .* expected each parameter once/],
+    ['duplicate _limit',
+     'auth_api_token_denied_limit $host; auth_api_token_denied_limit off;',
+     qr/"auth_api_token_denied_limit" directive is duplicate/],
+
+    # auth_api_token_status and auth_api_token_purge
+
+    ['status as HTML', 'auth_api_token_status html;',
+     qr/invalid value "html" in "auth_api_token_status", expected "json" or/],
+    ['status in an unknown format', 'auth_api_token_status xml;',
+     qr/invalid value "xml" in "auth_api_token_status", expected "json" or/],
+    ['status in two formats', 'auth_api_token_status json prometheus;',
+     qr/invalid number of arguments/],
+    ['duplicate _status', 'auth_api_token_status; auth_api_token_status json;',
+     qr/"auth_api_token_status" directive is duplicate/],
+    ['purge of a zone never declared', 'auth_api_token_purge others;',
+     qr/zone "others" in "auth_api_token_purge" is not declared/],
+    ['purge of no zone', 'auth_api_token_purge;',
+     qr/invalid number of arguments/],
+    ['purge of two zones', 'auth_api_token_purge tokens tokens;',
+     qr/invalid number of arguments/],
+    ['purge of nothing', 'auth_api_token_purge off;',
+     qr/zone "off" in "auth_api_token_purge" is not declared/],
+    ['duplicate _purge', 'auth_api_token_purge tokens;'
+     . ' auth_api_token_purge tokens;',
+     qr/"auth_api_token_purge" directive is duplicate/])
+{
+    refused($case->[0], $zone . server($case->[1]), $case->[2]);
+}
+
+for my $directive ('auth_api_token_status', 'auth_api_token_purge tokens') {
+    my ($name) = split ' ', $directive;
+
+    refused("$name in a server", "$zone server { $directive; }",
+            qr/"$name" directive is not allowed here/);
+}
+
+# the line of a zone that is not declared, in whichever file
+
+for my $directive ('auth_api_token_cache others valid=1s',
+                   'auth_api_token_purge others')
+{
+    my ($name) = split ' ', $directive;
+
+    open my $out, '>', "$dir/part.conf" or die $!;
+    print $out "\n\nlocation /p {\n    root html;\n    $directive;\n}\n";
+    close $out;
+
+    refused("$name in an included file",
+            "$zone\nserver {\n listen 127.0.0.1:1984;\n include part.conf;\n}",
+            qr/zone "others" in "$name" is not declared, .* \S+part\.conf:5\b/);
+}
+
+my ($status, $text) = config_test("\n\n" . server(
+    "auth_api_token_cache\n others\n valid=1s;"));
+
+my ($line) = $text =~ /expected .* in \Q$dir\E\/nginx\.conf:(\d+)/;
+open my $in, '<', "$dir/nginx.conf" or die $!;
+my @lines = <$in>;
+
+like($lines[($line || 1) - 1], qr/valid=1s;/, 'the line where it ends');
+
+# what was too much is fine in a lesser dose
+
+for my $case (
+    ['the smallest zone', 'auth_api_token_zone zone=tokens:32k;'],
+    ['the smallest zone, with room for all lookups',
+     'auth_api_token_zone zone=tokens:32k lookups=1024;'],
+    ['the largest numbers',
+     'auth_api_token_zone zone=tokens:1m lookups=1024 denied=90%;'],
+    ['the smallest numbers',
+     'auth_api_token_zone zone=tokens:1m lookups=1 denied=1%;'],
+    ['parameters in another order',
+     'auth_api_token_zone denied=1% lookups=1 zone=Tok.en_s-1:1m;'],
+    ['two zones', "$zone auth_api_token_zone zone=others:64k;"],
+    ['a zone that is declared after its use',
+     server("$on auth_api_token_cache tokens;")
+     . server('auth_api_token_purge tokens;') =~ s/1984/1985/r . $zone],
+    ['all of a cache', $zone . server(
+        "$on auth_api_token_cache tokens valid=10ms denied=1d refresh=off"
+        . ' stale=0;')],
+    ['the largest times', $zone . server(
+        "$on auth_api_token_cache tokens valid=1d denied=10ms refresh=on"
+        . ' stale=1d;')],
+    ['a cache for all servers', "$zone auth_api_token_cache tokens; $on"
+     . server('auth_api_token_cache off;')],
+    ['all of a limit', "$zone auth_api_token_cache tokens; $on"
+     . 'auth_api_token_denied_limit $binary_remote_addr$host rate=1r/m'
+     . ' burst=1;' . server(
+        'auth_api_token_denied_limit a-${host} burst=1000000'
+        . ' rate=1000000r/s;')],
+    ['status and purge', $zone . server(
+        'location /t/a { auth_api_token_status; }'
+        . 'location /t/b { auth_api_token_status json; }'
+        . 'location /t/c { auth_api_token_status prometheus; }'
+        . 'location /t/d { auth_api_token_purge tokens; deny all; }')],
+    ['status without a zone', server('auth_api_token_status;')])
+{
+    accepted(@$case);
+}
+
+# a limit that limits nothing is worth a warning
+
+my $limit = 'auth_api_token_denied_limit $host;';
+my $nothing = qr/\[warn\] .* limits nothing in location "\/t" of server ""/;
+
+for my $case (
+    ['without a cache', $limit, 1],
+    ['with the cache off', "$limit auth_api_token_cache off;", 1],
+    ['with a cache', "$limit auth_api_token_cache tokens;", 0],
+    ['that is off', 'auth_api_token_denied_limit off;', 0])
+{
+    my ($status, $text) = config_test($zone . server($on . $case->[1]));
+
+    is($status, 0, "a limit $case->[0]: accepted");
+    is($text =~ $nothing ? 1 : 0, $case->[2], "a limit $case->[0]: warning");
+}
 
 done_testing();

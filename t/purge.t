@@ -57,17 +57,6 @@ sub post {
 }
 
 
-sub chunked {
-    my ($body) = @_;
-
-    return "POST /purge HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked"
-           . "\r\n\r\n"
-           . join('', map { sprintf "%x\r\n%s\r\n", length $_, $_ }
-                      unpack '(a8000)*', $body)
-           . "0\r\n\r\n";
-}
-
-
 sub zone {
     my ($name) = @_;
 
@@ -93,36 +82,6 @@ sub purged {
     my ($body, $n, $uri) = @_;
 
     answers(post($body, $uri), $n, $body =~ s/\s+/ /gr);
-}
-
-
-sub is_problem {
-    my ($response, $status, $name) = @_;
-
-    my $body = eval { JSON::PP->new->utf8->decode($response->{body}) } || {};
-
-    is($response->{status}, $status, "$name - status");
-    is($response->{headers}{'content-type'}, 'application/problem+json',
-       "$name - type");
-    is($body->{status}, $status, "$name - body");
-}
-
-
-# purge requests that are refused, with one token in the zone
-
-sub nothing_purged {
-    my ($status, %requests) = @_;
-
-    is(ask($::Good), '204 pass MISS', 'asked once');
-
-    for my $name (sort keys %requests) {
-        is_problem(exchange($requests{$name}), $status, $name);
-        is(ask($::Good), '204 pass HIT', "$name - still there");
-    }
-
-    my $zone = zone();
-
-    is("@$zone{qw(purges purged)}", '0 0', 'figures');
 }
 
 
@@ -298,19 +257,7 @@ is(ask($Good), '204 pass HIT', 'still there');
 
 
 
-=== TEST 6: an id or nothing at the end of the URI
---- http_config eval: $::Zone
---- config eval: $::Config
---- perl
-nothing_purged(400, map {
-    ($_ => "DELETE $_ HTTP/1.1\r\nHost: a\r\n\r\n")
-} '/purge/', '/purge/TKN-1234-5678/', '/purge/idt:TKN-1234-5678:secret',
-  '/purge/TKN-1234-5678%20', '/purge/' . 'T' x 65, '/purge/TKN*');
---- calls: 1
-
-
-
-=== TEST 7: wrong secrets are verdicts of the id they claim
+=== TEST 6: wrong secrets are verdicts of the id they claim
 --- http_config eval: $::Zone
 --- config eval: $::Config
 --- api
@@ -336,7 +283,7 @@ is(zone()->{denials}{entries}, 4, 'denials');
 
 
 
-=== TEST 8: verdicts of several APIs and ways to ask
+=== TEST 7: verdicts of several APIs and ways to ask
 --- http_config eval: $::Zone
 --- config
     auth_api_token_cache tokens valid=10m denied=10m;
@@ -383,7 +330,7 @@ is(ask($Good, '/again'), '403 module MISS', 'decided as before');
 
 
 
-=== TEST 9: opaque tokens, by the id that the API gave
+=== TEST 8: opaque tokens, by the id that the API gave
 --- http_config eval: $::Zone
 --- config
     auth_api_token_cache tokens valid=10m denied=10m;
@@ -435,7 +382,7 @@ purged('{"all":true}', 1);
 
 
 
-=== TEST 10: another zone is left alone
+=== TEST 9: another zone is left alone
 --- http_config
     auth_api_token_zone zone=tokens:1m;
     auth_api_token_zone zone=others:1m;
@@ -465,296 +412,7 @@ API tokens purged: 1, zone: "others"
 
 
 
-=== TEST 11: other methods
---- http_config eval: $::Zone
---- config eval: $::Config
---- perl
-my @methods = qw(GET PUT PATCH OPTIONS PROPFIND);
-
-nothing_purged(405, map { ($_ => post($ById, '/purge', $_)) } @methods);
-
-for my $method (@methods, 'HEAD') {
-    my $response = exchange(post($ById, '/purge/TKN-1234-5678', $method));
-
-    is($response->{status}, 405, "$method - status");
-    is($response->{headers}{allow}, 'POST, DELETE', "$method - Allow");
-}
-
-is(ask($Good), '204 pass HIT', 'still there');
---- calls: 1
-
-
-
-=== TEST 12: HEAD has the header of a GET, and no body
---- http_config eval: $::Zone
---- config eval: $::Config
---- perl
-my $get = exchange("GET /purge HTTP/1.1\r\nHost: a\r\n\r\n");
-my $sock = client();
-
-print {$sock} "HEAD /purge HTTP/1.1\r\nHost: a\r\n\r\n";
-my $head = read_response($sock, 1);
-
-is("@{$head->{headers}}{qw(content-type content-length)}",
-   "@{$get->{headers}}{qw(content-type content-length)}", 'as of GET');
-
-print {$sock} post('{"all":true}');
-is(read_response($sock)->{body}, '{"purged":0}', 'nothing was left unread');
-
-
-
-=== TEST 13: bodies that say nothing
---- http_config eval: $::Zone
---- config eval: $::Config
---- perl
-my @bodies = (
-    '', ' ', 'token=TKN-1234-5678', 'TKN-1234-5678', '"TKN-1234-5678"', 'null',
-    'true', '{}', '[]', "[$ById]", '["TKN-1234-5678"]', '{"all":true', '{"a":1}',
-    "$ById$ById", "$ById x", '{"Token":"TKN-1234-5678"}', "\0", "\xff",
-    "{'token':'TKN-1234-5678'}", '[' x 3000, '{"all":' x 3000,
-
-    '{"token":"TKN-1234-5678","account":"ACC-8765-4321"}',
-    '{"token":"TKN-1234-5678","all":true}',
-    '{"token":"TKN-1234-5678","all":false}',
-    '{"token":"TKN-1234-5678","object":{"id":"TKN-1234-5678"}}',
-    '{"account":"ACC-8765-4321","all":null}',
-    '{"token":"TKN-1234-5678","token":"TKN-1234-5678"}',
-    '{"all":true,"all":true}',
-    '{"object":{"id":"TKN-1234-5678","id":"TKN-1234-5678"}}',
-
-    '{"all":false}', '{"all":null}', '{"all":1}', '{"all":"true"}',
-    '{"all":[true]}', '{"all":{}}',
-
-    '{"token":5}', '{"token":null}', '{"token":true}', '{"token":""}',
-    '{"token":["TKN-1234-5678"]}', '{"token":{"id":"TKN-1234-5678"}}',
-    '{"token":"TKN-1234-5678 "}', '{"token":"TKN-1234-5678\u0000"}',
-    '{"token":"TKN-1234-5678\n"}', '{"token":"' . 'T' x 65 . '"}',
-    '{"token":"idt:TKN-1234-5678:secret"}', '{"token":"TKN-*"}',
-    '{"token":"Bearer TKN-1234-5678"}',
-
-    '{"account":5}', '{"account":""}', '{"account":null}',
-    '{"account":{"id":"ACC-8765-4321"}}', '{"account":"ACC 8765"}',
-
-    '{"object":"TKN-1234-5678"}', '{"object":null}', '{"object":{}}',
-    '{"object":["TKN-1234-5678"]}', '{"object":{"id":5}}',
-    '{"object":{"id":""}}', '{"object":{"token":"TKN-1234-5678"}}',
-    '{"object":{"id":"idt:TKN-1234-5678:secret"}}');
-
-nothing_purged(400, map {
-    (sprintf('%.40s (%d)', $bodies[$_] =~ s/[^ -~]/?/gr, $_)
-     => post($bodies[$_]))
-} 0 .. $#bodies);
---- calls: 1
-
-
-
-=== TEST 14: a body is JSON, whatever its type and form
---- http_config eval: $::Zone
---- config eval: $::Config
---- perl
-my @bodies = (' { "token" : "TKN-1234-5678" } ', "$ById\r\n",
-              '{"token":"\u0054KN-1234-5678"}',
-              '{"token":"TKN-1234-5678","reason":"leaked","n":[1e400]}');
-
-$bodies[3] =~ s/1e400/12345678901234567890123/;
-
-for my $body (@bodies) {
-    ask($Good);
-    purged($body, 1);
-}
-
-ask($Good);
-answers(post($ById, '/purge', 'POST', "Content-Type: text/plain\r\n"), 1,
-        'a type');
-ask($Good);
-answers(chunked($ById), 1, 'chunked');
---- calls: 6
-
-
-
-=== TEST 15: bodies up to 64 KiB
---- http_config eval: $::Zone
---- config eval: $::Config
---- perl
-my $large = $ById . ' ' x (65536 - length $ById);
-
-ask($Good);
-answers(post($large), 1, 'with a length');
-ask($Good);
-answers(chunked($large), 1, 'chunked');
-ask($Good);
-
-nothing_purged_since($large);
-
-sub nothing_purged_since {
-    my ($large) = @_;
-
-    for my $request (post("$large "), chunked("$large "),
-                     post($large . ' ' x 500000), chunked($large x 9))
-    {
-        is_problem(exchange($request), 413, 'larger');
-        is(ask($Good), '204 pass HIT', 'still there');
-    }
-}
-
-my $zone = zone();
-
-is("@$zone{qw(purges purged)}", '2 2', 'figures');
---- calls: 3
-
-
-
-=== TEST 16: bodies over client_max_body_size
---- http_config eval: $::Zone
---- config eval: $::Config =~ s{purge tokens;}{purge tokens; client_max_body_size 100;}r
---- perl
-my $large = $ById . ' ' x 1000;
-
-nothing_purged(413, length => post($large), chunked => chunked($large));
-purged($ById, 1);
---- calls: 1
-
-
-
-=== TEST 17: bodies larger than their buffer
---- http_config eval: $::Zone
---- config eval: "    client_body_buffer_size 16;\n" . $::Config
---- perl
-my $large = ' ' x 30000 . $ById . ' ' x 30000;
-
-for my $request (post($ById), chunked($ById), post($large), chunked($large)) {
-    ask($Good);
-    answers($request, 1, 'purged');
-}
-
-# in two parts, the first of which comes with the header
-
-ask($Good);
-
-my $sock = client();
-my $request = post($large);
-
-print {$sock} substr $request, 0, 200;
-is(ask($Good), '204 pass HIT', 'not yet');
-print {$sock} substr $request, 200;
-is(read_response($sock)->{body}, '{"purged":1}', 'in two parts');
---- calls: 5
-
-
-
-=== TEST 18: bodies in a file
---- http_config eval: $::Zone
---- config eval: "    client_body_in_file_only clean;\n" . $::Config
---- perl
-for my $request (post($ById), chunked($ById)) {
-    ask($Good);
-    answers($request, 1, 'purged');
-}
---- calls: 2
-
-
-
-=== TEST 19: several requests over one connection
---- http_config eval: $::Zone
---- config eval: $::Config
---- perl
-my $sock = client();
-
-for my $round (1 .. 3) {
-    ask($Good);
-    print {$sock} post($ById, '/purge', 'PUT'), post($ById), post($ById);
-    is(read_response($sock)->{status}, 405, 'refused');
-    is(read_response($sock)->{body}, '{"purged":1}', 'purged');
-    is(read_response($sock)->{body}, '{"purged":0}', 'nothing left');
-}
---- calls: 3
-
-
-
-=== TEST 20: auth_api_token_problem off
---- http_config eval: $::Zone
---- config eval: "    auth_api_token_problem off;\n" . $::Config
---- perl
-ask($Good);
-
-for my $case ([405, post($ById, '/purge', 'PUT')], [400, post('{}')],
-              [413, post(' ' x 65537)])
-{
-    my $response = exchange($case->[1]);
-
-    is($response->{status}, $case->[0], 'status');
-    is($response->{headers}{'content-type'}, 'text/html', 'type');
-    like($response->{body}, qr/<title>$case->[0] /, 'body');
-}
-
-is(ask($Good), '204 pass HIT', 'still there');
-purged($ById, 1);
---- calls: 1
-
-
-
-=== TEST 21: protected by deny
---- http_config eval: $::Zone
---- config eval
-$::Config . <<'END';
-    location /denied {
-        deny all;
-        auth_api_token_purge tokens;
-    }
-END
---- perl
-ask($Good);
-
-for my $request (post($ById, '/denied'), post('{"all":true}', '/denied'),
-                 post('{}', '/denied'), post('', '/denied', 'GET'),
-                 "DELETE /denied/TKN-1234-5678 HTTP/1.1\r\nHost: a\r\n\r\n")
-{
-    my $response = exchange($request);
-
-    is($response->{status}, 403, 'refused');
-    like($response->{body}, qr/<title>403 Forbidden/, 'body');
-    is(ask($Good), '204 pass HIT', 'still there');
-}
-
-is(zone()->{purges}, 0, 'figures');
---- calls: 1
-
-
-
-=== TEST 22: protected by this module
---- http_config eval: $::Zone
---- config eval
-$::Config . <<'END';
-    location /operations {
-        auth_api_token "operations";
-        auth_api_token_account_type Operations;
-        auth_api_token_purge tokens;
-    }
-END
---- api
-token TKN-0000-0001 {"account":{"id":"ACC-0000-0001","type":"Operations"}}
---- perl
-sub purge_as {
-    my ($token) = @_;
-
-    return post($ById, '/operations', 'POST',
-                $token ? "Authorization: Bearer $token\r\n" : '');
-}
-
-ask($Good);
-
-is_problem(exchange(purge_as()), 401, 'no token');
-is_problem(exchange(purge_as('idt:TKN-0000-0001:x')), 401, 'a bad token');
-is_problem(exchange(purge_as($Good)), 403, 'a token of a vendor');
-is(ask($Good), '204 pass HIT', 'still there');
-
-answers(purge_as(token('TKN-0000-0001')), 1, 'a token of Operations');
-is(ask($Good), '204 pass MISS', 'purged');
---- calls: 4
-
-
-
-=== TEST 23: a lookup under way, whoever comes next
+=== TEST 10: a lookup under way, whoever comes next
 --- http_config eval: $::Zone
 --- config eval: $::Config
 --- perl
@@ -784,7 +442,7 @@ for my $body (@bodies) {
 
 
 
-=== TEST 24: a lookup under way, and nobody comes
+=== TEST 11: a lookup under way, and nobody comes
 --- http_config eval: $::Zone
 --- config eval: $::Config
 --- perl
@@ -805,7 +463,7 @@ is(zone()->{facts}{entries}, 0, 'no facts');
 
 
 
-=== TEST 25: a lookup under way, and the client that asked is gone
+=== TEST 12: a lookup under way, and the client that asked is gone
 --- http_config eval: $::Zone
 --- config eval: $::Config
 --- perl
@@ -822,7 +480,7 @@ is(ask($Good), '401 disabled MISS', 'asked again');
 
 
 
-=== TEST 26: a refresh under way
+=== TEST 13: a refresh under way
 --- http_config eval: $::Zone
 --- config
     auth_api_token_cache tokens valid=2s denied=10m;
@@ -857,7 +515,7 @@ is(zone()->{facts}{entries}, 0, 'no facts');
 
 
 
-=== TEST 27: a lookup of another id goes on
+=== TEST 14: a lookup of another id goes on
 --- http_config eval: $::Zone
 --- config eval: $::Config
 --- perl
@@ -870,7 +528,7 @@ is(ask($Good), '204 pass HIT', 'and is kept');
 
 
 
-=== TEST 28: an opaque token that is looked up, whose id nobody knows yet
+=== TEST 15: an opaque token that is looked up, whose id nobody knows yet
 --- http_config eval: $::Zone
 --- config eval: $::Config =~ s/"r";/"r" format=opaque;/r
 --- lookup
@@ -886,7 +544,7 @@ is(zone()->{facts}{entries}, 0, 'no facts');
 
 
 
-=== TEST 29: purged facts do not serve as stale ones
+=== TEST 16: purged facts do not serve as stale ones
 --- http_config eval: $::Zone
 --- config
     auth_api_token_cache tokens valid=1s stale=10m;
