@@ -55,7 +55,7 @@ ngx_http_auth_api_token_set_check(ngx_conf_t *cf, ngx_command_t *cmd,
 
     for (i = 2; i < cf->args->nelts; i++) {
 
-        if (ngx_http_auth_api_token_repeated(cf, i) == NGX_OK) {
+        if (ngx_http_auth_api_token_repeated(cf, 2, i) == NGX_OK) {
             return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
                                                    "each parameter once");
         }
@@ -155,7 +155,7 @@ ngx_http_auth_api_token_set_request(ngx_conf_t *cf, ngx_command_t *cmd,
 
     for (i = 2; i < cf->args->nelts; i++) {
 
-        if (ngx_http_auth_api_token_repeated(cf, i) == NGX_OK) {
+        if (ngx_http_auth_api_token_repeated(cf, 2, i) == NGX_OK) {
             return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
                                                    "each parameter once");
         }
@@ -405,7 +405,7 @@ ngx_http_auth_api_token_set_limit(ngx_conf_t *cf, ngx_command_t *cmd,
 
     for (i = 2; i < cf->args->nelts; i++) {
 
-        if (ngx_http_auth_api_token_repeated(cf, i) == NGX_OK) {
+        if (ngx_http_auth_api_token_repeated(cf, 2, i) == NGX_OK) {
             return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
                                                    "each parameter once");
         }
@@ -535,7 +535,8 @@ ngx_http_auth_api_token_variable(ngx_str_t *value)
 
 
 ngx_int_t
-ngx_http_auth_api_token_repeated(ngx_conf_t *cf, ngx_uint_t n)
+ngx_http_auth_api_token_repeated(ngx_conf_t *cf, ngx_uint_t first,
+    ngx_uint_t n)
 {
     u_char      *p;
     size_t       len;
@@ -551,7 +552,7 @@ ngx_http_auth_api_token_repeated(ngx_conf_t *cf, ngx_uint_t n)
 
     len = p + 1 - value[n].data;
 
-    for (i = 2; i < n; i++) {
+    for (i = first; i < n; i++) {
         if (ngx_strncmp(value[i].data, value[n].data, len) == 0) {
             return NGX_OK;
         }

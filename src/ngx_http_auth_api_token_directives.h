@@ -62,11 +62,12 @@ char *ngx_http_auth_api_token_invalid(ngx_conf_t *cf, ngx_command_t *cmd,
 
 
 /*
- * Returns NGX_OK if a parameter of the same name stands before the n-th, else
- * NGX_DECLINED.
+ * Returns NGX_OK if a parameter of the same name stands before the n-th and not
+ * before the first, else NGX_DECLINED.
  */
 
-ngx_int_t ngx_http_auth_api_token_repeated(ngx_conf_t *cf, ngx_uint_t n);
+ngx_int_t ngx_http_auth_api_token_repeated(ngx_conf_t *cf, ngx_uint_t first,
+    ngx_uint_t n);
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_DIRECTIVES_H_INCLUDED_ */

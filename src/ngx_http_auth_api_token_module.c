@@ -422,13 +422,28 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
 
     ngx_conf_merge_value(conf->https, prev->https, 1);
 
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* "if" and "limit_except" are a part of the location they stand in */
+
+    if (clcf->noname && clcf->handler == NULL) {
+        conf->purge = prev->purge;
+        conf->status = prev->status;
+
+        if (conf->purge) {
+            clcf->handler = ngx_http_auth_api_token_purge_handler;
+
+        } else if (conf->status) {
+            clcf->handler = ngx_http_auth_api_token_status_handler;
+        }
+    }
+
     if (conf->check == NULL) {
         return NGX_CONF_OK;
     }
 
     /* there is no line to name: the levels are merged at the end */
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
 
     if (conf->request == NULL) {

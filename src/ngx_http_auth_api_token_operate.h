@@ -26,6 +26,14 @@ char *ngx_http_auth_api_token_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
 
 
 /*
+ * The content handlers.
+ */
+
+ngx_int_t ngx_http_auth_api_token_purge_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_auth_api_token_status_handler(ngx_http_request_t *r);
+
+
+/*
  * What is wrong with a request to purge, for a problem body: a JSON string
  * without its quotes; NULL for other statuses than 400, 405 and 413.  Static.
  */

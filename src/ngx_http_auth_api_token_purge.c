@@ -17,7 +17,6 @@
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_PURGE  65536
 
 
-static ngx_int_t ngx_http_auth_api_token_purge_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_auth_api_token_purge_by_uri(ngx_http_request_t *r);
 static void ngx_http_auth_api_token_purge_by_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_auth_api_token_purge_body(ngx_http_request_t *r,
@@ -26,7 +25,7 @@ static ngx_int_t ngx_http_auth_api_token_purge(ngx_http_request_t *r,
     ngx_http_auth_api_token_purge_t *purge);
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_auth_api_token_purge_handler(ngx_http_request_t *r)
 {
     ngx_int_t         rc;
@@ -90,8 +89,16 @@ ngx_http_auth_api_token_purge_by_uri(ngx_http_request_t *r)
         purge.id.len++;
     }
 
-    if (ngx_http_auth_api_token_valid_label(&purge.id) != NGX_OK) {
+    if (ngx_http_auth_api_token_valid_label(&purge.id) != NGX_OK
+        || ngx_strlchr(purge.id.data, purge.id.data + purge.id.len, '-')
+           == NULL)
+    {
         return NGX_HTTP_BAD_REQUEST;
+    }
+
+    if (ngx_strncmp(purge.id.data, "ACC-", 4) == 0) {
+        purge.account = purge.id;
+        ngx_str_null(&purge.id);
     }
 
     return ngx_http_auth_api_token_purge(r, &purge);
@@ -252,6 +259,10 @@ ngx_http_auth_api_token_set_purge(ngx_conf_t *cf, ngx_command_t *cmd,
 
     if (alcf->purge) {
         return "is duplicate";
+    }
+
+    if (alcf->status) {
+        return "has no place beside \"auth_api_token_status\"";
     }
 
     value = cf->args->elts;

@@ -44,7 +44,6 @@ typedef struct {
 } ngx_http_auth_api_token_counter_t;
 
 
-static ngx_int_t ngx_http_auth_api_token_status_handler(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_auth_api_token_status_format(ngx_http_request_t *r);
 static void ngx_http_auth_api_token_status_read(
     ngx_http_auth_api_token_zone_t *zone,
@@ -112,7 +111,7 @@ static char  *ngx_http_auth_api_token_kinds[] = {
 };
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_auth_api_token_status_handler(ngx_http_request_t *r)
 {
     size_t                                len;
@@ -206,6 +205,7 @@ ngx_http_auth_api_token_status_format(ngx_http_request_t *r)
     h = ngx_http_auth_api_token_find_header(&r->headers_in.headers, &accept);
 
     if (h
+        && ngx_strcasestrn(h->value.data, "application/json", 16 - 1) == NULL
         && (ngx_strcasestrn(h->value.data, "text/plain", 10 - 1)
             || ngx_strcasestrn(h->value.data, "application/openmetrics-text",
                                28 - 1)))
@@ -484,9 +484,15 @@ ngx_http_auth_api_token_status_latency(u_char *p, u_char *last,
     ngx_http_auth_api_token_status_t *status, ngx_uint_t n)
 {
     uint64_t                            sum;
-    ngx_msec_t                          ms;
     ngx_uint_t                          i, k;
     ngx_http_auth_api_token_figures_t  *figures;
+
+    /* ngx_http_auth_api_token_latencies, as Prometheus writes them */
+
+    static char  *le[NGX_HTTP_AUTH_API_TOKEN_LATENCIES] = {
+        "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5",
+        "10"
+    };
 
     p = ngx_http_auth_api_token_status_metric(p, last,
                                               "lookup_duration_seconds",
@@ -498,13 +504,12 @@ ngx_http_auth_api_token_status_latency(u_char *p, u_char *last,
         sum = 0;
 
         for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_LATENCIES; k++) {
-            ms = ngx_http_auth_api_token_latencies[k];
             sum += figures->latencies[k];
 
             p = ngx_slprintf(p, last,
                              "auth_api_token_lookup_duration_seconds_bucket"
-                             "{zone=\"%V\",le=\"%M.%03M\"} %uL\n",
-                             status[i].name, ms / 1000, ms % 1000, sum);
+                             "{zone=\"%V\",le=\"%s\"} %uL\n",
+                             status[i].name, le[k], sum);
         }
 
         sum += figures->latencies[k];
@@ -575,6 +580,10 @@ ngx_http_auth_api_token_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
 
     if (alcf->status) {
         return "is duplicate";
+    }
+
+    if (alcf->purge) {
+        return "has no place beside \"auth_api_token_purge\"";
     }
 
     value = cf->args->elts;

@@ -67,7 +67,7 @@ ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        if (ngx_http_auth_api_token_repeated(cf, i) == NGX_OK) {
+        if (ngx_http_auth_api_token_repeated(cf, 1, i) == NGX_OK) {
             return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
                                                    "each parameter once");
         }
@@ -135,6 +135,20 @@ ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
+    zone_p = amcf->zones.elts;
+
+    for (i = 0; i < amcf->zones.nelts; i++) {
+
+        if (zone_p[i]->shm.name.len == name.len
+            && ngx_strncmp(zone_p[i]->shm.name.data, name.data, name.len) == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "zone \"%V\" in \"%V\" is declared twice",
+                               &name, &cmd->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
     /*
      * nginx keeps what is in a zone if it has the same size after a reload: let
      * it have another one whenever something else would be found there
@@ -146,13 +160,6 @@ ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     shm_zone = ngx_shared_memory_add(cf, &name, size,
                                      &ngx_http_auth_api_token_module);
     if (shm_zone == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (shm_zone->data) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "zone \"%V\" in \"%V\" is declared twice",
-                           &name, &cmd->name);
         return NGX_CONF_ERROR;
     }
 
@@ -197,8 +204,15 @@ ngx_http_auth_api_token_zone_size(ngx_str_t *value, ngx_str_t *name,
 
     *size = ngx_parse_size(&s);
 
-    return (*size == NGX_ERROR) ? NGX_ERROR
-                                : ngx_http_auth_api_token_valid_label(name);
+    /* there could be no cache of a zone "off" */
+
+    if (*size == NGX_ERROR
+        || (name->len == 3 && ngx_strncmp(name->data, "off", 3) == 0))
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_auth_api_token_valid_label(name);
 }
 
 
@@ -286,9 +300,9 @@ ngx_http_auth_api_token_init_zone(ngx_shm_zone_t *shm_zone, void *data)
                                                        zone->denied);
     if (zone->store == NULL) {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
-                      "zone \"%V\" in \"auth_api_token_zone\" is too small for "
-                      "\"lookups=%ui\", or there are no random bytes to be had",
-                      &shm_zone->shm.name, zone->lookups);
+                      "zone \"%V\" in \"auth_api_token_zone\" is too small, or "
+                      "there are no random bytes to be had",
+                      &shm_zone->shm.name);
         return NGX_ERROR;
     }
 
@@ -338,7 +352,7 @@ ngx_http_auth_api_token_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
 
     for (i = 2; i < cf->args->nelts; i++) {
 
-        if (ngx_http_auth_api_token_repeated(cf, i) == NGX_OK) {
+        if (ngx_http_auth_api_token_repeated(cf, 2, i) == NGX_OK) {
             return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
                                                    "each parameter once");
         }
@@ -365,6 +379,11 @@ ngx_http_auth_api_token_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
 
         } else if (ngx_strncmp(value[i].data, "stale=", 6) == 0) {
             rc = ngx_http_auth_api_token_time(&value[i], 6, 0, &cache->stale);
+
+            if (rc != NGX_OK) {
+                return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
+                                                       "a time from 0 to 1d");
+            }
 
         } else {
             return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],

@@ -227,6 +227,13 @@ refused('no auth_api_token_request for the server',
 refused('in if', server("if (\$arg_a) { auth_api_token \"r\"; }"),
         qr/"auth_api_token" directive is not allowed here/);
 
+refused('purge and status in one place',
+        "$zone" . server('auth_api_token_purge tokens; auth_api_token_status;'),
+        qr/"auth_api_token_status" directive has no place beside/);
+refused('status and purge in one place',
+        "$zone" . server('auth_api_token_status; auth_api_token_purge tokens;'),
+        qr/"auth_api_token_purge" directive has no place beside/);
+
 accepted('all of it', server(
     'auth_api_token "realm $host" token=$http_x_token format=idt;'
     . 'auth_api_token_request /_api credential=service api=prod-1 timeout=2s;'
@@ -307,7 +314,11 @@ for my $case (
     ['zone declared twice', "zone=tokens:1m; $zone",
      qr/zone "tokens" in "auth_api_token_zone" is declared twice/],
     ['zone declared twice, with two sizes', "zone=tokens:2m; $zone",
-     qr/size \d+ of shared memory zone "tokens" conflicts/],
+     qr/zone "tokens" in "auth_api_token_zone" is declared twice/],
+    ['two zones in one', 'zone=a:1m zone=b:1m;',
+     qr/invalid value "zone=b:1m" in .* expected each parameter once/],
+    ['a zone that no cache can name', 'zone=off:1m;',
+     qr/invalid value "zone=off:1m" in "auth_api_token_zone"/],
     ['zone of another module',
      'zone=t:1m; limit_req_zone $uri zone=t:1m rate=1r/s;',
      qr/zone "t" is already declared for a different use/])

@@ -420,3 +420,42 @@ is(ask($Good), '204 pass HIT', 'still there');
 answers(purge_as(token('TKN-0000-0001')), 1, 'a token of Operations');
 is(ask($Good), '204 pass MISS', 'purged');
 --- calls: 4
+
+
+
+=== TEST 14: in "if" and "limit_except"
+--- http_config
+    auth_api_token_zone zone=tokens:1m;
+--- config
+    auth_api_token_cache tokens;
+    location /t { auth_api_token "r"; try_files /n =204; }
+    location /if/ { if ($arg_a) { set $x 1; } auth_api_token_purge tokens; }
+    location /except/ {
+        auth_api_token_purge tokens;
+        limit_except GET { auth_api_token "r"; }
+    }
+    location /status { if ($arg_a) { set $x 1; } auth_api_token_status prometheus; }
+--- perl
+my $good = 'Authorization: Bearer ' . token('TKN-1234-5678') . "\r\n";
+
+sub send_it {
+    my ($what, $headers) = @_;
+
+    my $response = exchange("$what HTTP/1.1\r\nHost: a\r\n$headers\r\n");
+
+    return "$response->{status} " . substr $response->{body}, 0, 12;
+}
+
+is(send_it('GET /t', $good), '204 ', 'a verdict');
+is(send_it('DELETE /if/TKN-1234-5678?a=1', ''), '200 {"purged":1}', 'if');
+is(send_it('DELETE /if/TKN-1234-5678', ''), '200 {"purged":0}', 'no if');
+is(send_it('DELETE /except/TKN-1234-5678', ''), '401 {"type":"htt',
+   'limit_except without a token');
+is(send_it('DELETE /except/TKN-1234-5678', $good), '200 {"purged":1}',
+   'limit_except with a token');
+is(send_it('GET /except/TKN-1234-5678', ''), '405 {"type":"htt', 'except');
+is(send_it('GET /status?a=1', ''), '200 # HELP auth_', 'status');
+is(send_it('DELETE /if/', ''), '400 {"type":"htt', 'no id');
+is(send_it('DELETE /if/if', ''), '400 {"type":"htt', 'no id either');
+is(send_it('GET /t', $good), '204 ', 'a verdict');
+is(send_it('DELETE /if/ACC-8765-4321', ''), '200 {"purged":1}', 'an account');

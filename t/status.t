@@ -344,7 +344,7 @@ my $name = 'lookup_duration_seconds';
 is(sample(qq(${name}_count{zone="tokens"})), 3, 'count');
 is(sample(qq(${name}_sum{zone="tokens"})),
    sprintf('%.3f', $latency->{sum} / 1000), 'sum, in seconds');
-is(sample(qq(${name}_bucket{zone="tokens",le="0.250"})),
+is(sample(qq(${name}_bucket{zone="tokens",le="0.25"})),
    $latency->{buckets}{250}, 'bounds in seconds');
 
 
