@@ -1,5 +1,6 @@
 use lib 't/lib';
 use AuthApiToken;
+use Store qw(zone);
 use Test::Nginx::Socket 'no_plan';
 
 # Tokens that nobody knows, against those that are known.  TEST_NGINX_FLOOD is
@@ -46,13 +47,6 @@ sub ask_all {
 }
 
 
-sub status {
-    my $response = exchange("GET /status HTTP/1.1\r\nHost: a\r\n\r\n");
-
-    return JSON::PP->new->decode($response->{body})->{zones}{tokens};
-}
-
-
 sub ids {
     my ($n) = @_;
 
@@ -78,7 +72,7 @@ my $seen = ask_all(map { "idt:TKN-9999-9999:MADEUP$_" } 1 .. $::Flood);
 
 is_deeply($seen, { '401 MISS' => $::Flood }, 'the flood');
 
-my $status = status();
+my $status = zone();
 
 is($status->{facts}{evicted}, 0, 'no facts evicted');
 cmp_ok($status->{denials}{evicted}, '>', 0, 'denials evicted');
@@ -108,13 +102,13 @@ api('PUT', "tokens/$_", \%large) for @ids[0 .. 2099];
 
 ask_all(map { token($_) } @ids[0 .. 2099]);
 
-cmp_ok(status()->{facts}{evicted}, '>', 0, 'full');
+cmp_ok(zone()->{facts}{evicted}, '>', 0, 'full');
 
-my $evicted = status()->{facts}{evicted};
+my $evicted = zone()->{facts}{evicted};
 
 is_deeply(ask_all(('idt:TKN-9999-9999:MADEUPother') x 1000),
           { '401 MISS' => 1, '401 HIT' => 999 }, 'a thousand times');
-is(status()->{facts}{evicted}, $evicted, 'and no facts had to go');
+is(zone()->{facts}{evicted}, $evicted, 'and no facts had to go');
 
 
 
@@ -137,7 +131,7 @@ api('PUT', "tokens/$_", \%token) for @ids;
 
 ask_all(map { token($_) } @ids);
 
-my $status = status();
+my $status = zone();
 
 Test::More::note("$status->{facts}{entries} tokens in $status->{facts}{bytes} "
                  . "of $status->{capacity} bytes");

@@ -1,5 +1,6 @@
 use lib 't/lib';
 use AuthApiToken;
+use Store qw(summary zone);
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(time);
 
@@ -45,14 +46,6 @@ sub request_of {
 }
 
 
-sub summary {
-    my ($response) = @_;
-
-    return join ' ', $response->{status},
-                map { $response->{headers}{$_} || '-' } qw(x-result x-cache);
-}
-
-
 sub ask {
     return summary(exchange(request_of(@_)));
 }
@@ -64,13 +57,6 @@ sub start {
     print {$sock} request_of(@_);
 
     return $sock;
-}
-
-
-sub zone {
-    my $body = exchange("GET /status HTTP/1.1\r\nHost: a\r\n\r\n")->{body};
-
-    return JSON::PP->new->decode($body)->{zones}{tokens};
 }
 
 

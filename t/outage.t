@@ -1,5 +1,6 @@
 use lib 't/lib';
 use AuthApiToken;
+use Store qw(zone);
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(sleep time);
 
@@ -35,13 +36,6 @@ sub all {
 }
 
 
-sub status {
-    my $response = exchange("GET /status HTTP/1.1\r\nHost: a\r\n\r\n");
-
-    return JSON::PP->new->decode($response->{body})->{zones}{tokens};
-}
-
-
 # lets the breaker open, with tokens that nobody knows
 
 sub open_breaker {
@@ -51,7 +45,7 @@ sub open_breaker {
         all($uri, token(sprintf 'TKN-9999-%04d', $n));
     }
 
-    is(status()->{breaker}, 'open', 'the breaker is open');
+    is(zone()->{breaker}, 'open', 'the breaker is open');
 }
 
 
@@ -116,7 +110,7 @@ until_true('refused', sub {
 
 cmp_ok($now - $start, '<=', 3.1, 'none past valid and stale');
 is($response->{headers}{'retry-after'} >= 1, 1, 'Retry-After');
-is(status()->{stale} > 1, 1, 'counted');
+is(zone()->{stale} > 1, 1, 'counted');
 
 api('DELETE', 'faults/any');
 
@@ -165,7 +159,7 @@ api('DELETE', 'faults/any');
 is(all('/t', token('TKN-0000-0005')), '401 unknown MISS', 'not in a row');
 api('PUT', 'faults/any', $::Down);
 
-is(status()->{breaker}, 'closed', 'closed');
+is(zone()->{breaker}, 'closed', 'closed');
 
 open_breaker('/t');
 
@@ -199,7 +193,7 @@ api('DELETE', 'faults/any');
 until_true('well again', sub {
     all('/t', token('TKN-0000-0008')) eq '401 unknown MISS'
 });
-is(status()->{breaker}, 'closed', 'closed');
+is(zone()->{breaker}, 'closed', 'closed');
 is(all('/t', token('TKN-0000-0009')), '401 unknown MISS', 'all may ask');
 --- error_log
 cause: the breaker is open
@@ -231,11 +225,11 @@ until_true('a probe', sub {
     return 1;
 });
 
-is(status()->{breaker}, 'probing', 'probing');
-is(status()->{in_flight}, 1, 'in flight');
+is(zone()->{breaker}, 'probing', 'probing');
+is(zone()->{in_flight}, 1, 'in flight');
 is(all('/t', token('TKN-0000-0008')), '503 busy MISS', 'another token');
 is(read_response($sock)->{status}, 204, 'the probe');
-is(status()->{breaker}, 'closed', 'closed');
+is(zone()->{breaker}, 'closed', 'closed');
 
 
 
@@ -259,20 +253,20 @@ for my $n (1 .. 8) {
     all('/t', token(sprintf 'TKN-0000-%04d', $n));
 }
 
-is(status()->{breaker}, 'closed', 'unknown tokens');
+is(zone()->{breaker}, 'closed', 'unknown tokens');
 
 api('PUT', 'faults/any', { status => 403 });
 all('/t', token(sprintf 'TKN-0001-%04d', $_)) for 1 .. 8;
-is(status()->{breaker}, 'closed', 'tokens that may not read themselves');
+is(zone()->{breaker}, 'closed', 'tokens that may not read themselves');
 
 api('PUT', 'faults/any', { status => 400 });
 all('/t', token(sprintf 'TKN-0002-%04d', $_)) for 1 .. 8;
-is(status()->{breaker}, 'closed', 'bad requests');
+is(zone()->{breaker}, 'closed', 'bad requests');
 
 api('DELETE', 'faults/any');
 all('/limited', token(sprintf 'TKN-0003-%04d', $_)) for 1 .. 8;
-is(status()->{lookups}{unavailable} >= 15, 1, 'unavailable');
-is(status()->{breaker}, 'closed', 'a limit of nginx');
+is(zone()->{lookups}{unavailable} >= 15, 1, 'unavailable');
+is(zone()->{breaker}, 'closed', 'a limit of nginx');
 
 
 
@@ -299,14 +293,14 @@ for my $fault ({ reset => 'before' }, { reset => 'middle' }, { cut => 'before' }
 
     until_true('closed', sub {
         all('/t', token("$id-9999"));
-        status()->{breaker} eq 'closed';
+        zone()->{breaker} eq 'closed';
     });
 
     api('PUT', sprintf 'tokens/%s-%04d', $id, $_) for 1 .. 5;
     api('PUT', 'faults/any', $fault);
     all('/t', token(sprintf '%s-%04d', $id, $_)) for 1 .. 5;
 
-    is(status()->{breaker}, 'open', join ' ', %$fault);
+    is(zone()->{breaker}, 'open', join ' ', %$fault);
 }
 
 
@@ -389,13 +383,13 @@ is(all('/t'), '204 pass HIT', 'hits need none');
 
 until_true('no stale facts either', sub { all('/stale') eq '503 busy MISS' });
 
-is(status()->{in_flight}, 3, 'in flight');
+is(zone()->{in_flight}, 3, 'in flight');
 
 is(read_response($_)->{status}, 401, 'an answer') for @socks;
 
 api('DELETE', 'faults/any');
 is(all('/t', token('TKN-0000-0004')), '401 unknown MISS', 'a place');
-is(status()->{in_flight}, 0, 'none in flight');
+is(zone()->{in_flight}, 0, 'none in flight');
 --- calls: 5
 --- error_log
 cause: all "lookups" are taken
@@ -425,7 +419,7 @@ until_true('run out', sub {
 
 is(join(', ', sort keys %seen), '204 pass HIT, 503 unavailable MISS',
    'facts serve until they run out');
-cmp_ok(status()->{refreshes}, '<=', 2, 'not tried again and again');
+cmp_ok(zone()->{refreshes}, '<=', 2, 'not tried again and again');
 
 
 

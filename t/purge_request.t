@@ -1,5 +1,6 @@
 use lib 't/lib';
 use AuthApiToken;
+use Store qw(request_of summary ask zone);
 use Test::Nginx::Socket 'no_plan';
 
 # requests to purge: their methods, bodies and sizes, and who may send them
@@ -24,27 +25,6 @@ our $Good = token('TKN-1234-5678');
 our $ById = '{"token":"TKN-1234-5678"}';
 
 
-sub request_of {
-    my ($token, $uri) = @_;
-
-    return 'GET ' . ($uri || '/t') . " HTTP/1.1\r\nHost: a\r\n"
-           . "Authorization: Bearer $token\r\n\r\n";
-}
-
-
-sub summary {
-    my ($response) = @_;
-
-    return join ' ', $response->{status},
-                map { $response->{headers}{$_} || '-' } qw(x-result x-cache);
-}
-
-
-sub ask {
-    return summary(exchange(request_of(@_)));
-}
-
-
 sub post {
     my ($body, $uri, $method, $headers) = @_;
 
@@ -62,15 +42,6 @@ sub chunked {
            . join('', map { sprintf "%x\r\n%s\r\n", length $_, $_ }
                       unpack '(a8000)*', $body)
            . "0\r\n\r\n";
-}
-
-
-sub zone {
-    my ($name) = @_;
-
-    my $body = exchange("GET /status HTTP/1.1\r\nHost: a\r\n\r\n")->{body};
-
-    return JSON::PP->new->decode($body)->{zones}{$name || 'tokens'};
 }
 
 

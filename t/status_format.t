@@ -1,5 +1,6 @@
 use lib 't/lib';
 use AuthApiToken;
+use Store qw(request_of summary ask zone);
 use File::Temp ();
 use Test::Nginx::Socket 'no_plan';
 
@@ -39,28 +40,6 @@ our @Outcomes = qw(active unknown disabled deleted inactive mismatch
 our @Bounds = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, '+Inf');
 
 
-sub request_of {
-    my ($token, $uri) = @_;
-
-    return 'GET ' . ($uri || '/t') . " HTTP/1.1\r\nHost: a\r\n"
-           . (defined $token ? "Authorization: Bearer $token\r\n" : '')
-           . "\r\n";
-}
-
-
-sub summary {
-    my ($response) = @_;
-
-    return join ' ', $response->{status},
-                map { $response->{headers}{$_} || '-' } qw(x-result x-cache);
-}
-
-
-sub ask {
-    return summary(exchange(request_of(@_)));
-}
-
-
 sub get {
     my ($uri, $headers, $method) = @_;
 
@@ -71,13 +50,6 @@ sub get {
 
 sub zones {
     return JSON::PP->new->utf8->decode(get('/json')->{body})->{zones};
-}
-
-
-sub zone {
-    my ($name) = @_;
-
-    return zones()->{$name || 'tokens'};
 }
 
 

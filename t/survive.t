@@ -1,5 +1,6 @@
 use lib 't/lib';
 use AuthApiToken;
+use Store qw(zone);
 use Load;
 
 BEGIN { $ENV{TEST_NGINX_LOG_LEVEL} = 'notice' }
@@ -40,14 +41,6 @@ sub ask {
 }
 
 
-sub status {
-    my $response = exchange("GET /status HTTP/1.1\r\nHost: a\r\n"
-                            . "Connection: close\r\n\r\n");
-
-    return JSON::PP->new->decode($response->{body})->{zones}{tokens};
-}
-
-
 sub reload {
     my $before = () = nginx_log() =~ /exited with code 0/g;
 
@@ -84,8 +77,8 @@ my ($right, $none, $wrong) = stop(@children);
 cmp_ok($right, '>', 100, 'load');
 is($none, 0, 'no request failed');
 is($wrong, '', 'no wrong answer');
-is(status()->{facts}{entries}, 1, 'facts are still there');
-is(status()->{resets}, 0, 'no reset');
+is(zone()->{facts}{entries}, 1, 'facts are still there');
+is(zone()->{resets}, 0, 'no reset');
 check_zone();
 --- calls: 21
 --- no_error_log
