@@ -62,19 +62,25 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
     }
 
     question.again = ctx->waited;
-
-    if (alcf->limit) {
-        if (ngx_http_auth_api_token_budget(r, ctx->store, &budget) == NGX_ERROR)
-        {
-            return NGX_ERROR;
-        }
-
-        question.budget = budget.rate ? &budget : NULL;
-    }
+    question.charge = (alcf->limit != NULL);
 
     reply = &ngx_http_auth_api_token_reply;
 
     rc = ngx_http_auth_api_token_store_ask(ctx->store, &question, reply);
+
+    if (rc == NGX_HTTP_AUTH_API_TOKEN_CHARGE) {
+
+        /* hits do without the digest of the key */
+
+        if (ngx_http_auth_api_token_budget(r, ctx->store, &budget) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        question.budget = budget.rate ? &budget : NULL;
+        question.charge = 0;
+
+        rc = ngx_http_auth_api_token_store_ask(ctx->store, &question, reply);
+    }
 
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "auth api token store: %ui", (ngx_uint_t) rc);
@@ -155,6 +161,7 @@ ngx_http_auth_api_token_question(ngx_http_request_t *r,
     question->pid = ngx_pid;
     question->refresh = cache->refresh;
     question->again = 0;
+    question->charge = 0;
     question->budget = NULL;
 
     return NGX_OK;

@@ -299,6 +299,10 @@ ngx_http_auth_api_token_store_miss(ngx_http_auth_api_token_store_t *store,
         return NGX_HTTP_AUTH_API_TOKEN_STOP;
     }
 
+    if (question->charge && question->budget == NULL) {
+        return NGX_HTTP_AUTH_API_TOKEN_CHARGE;
+    }
+
     if (question->budget) {
         wait = ngx_http_auth_api_token_budget_wait(store, question->budget,
                                                    now);

@@ -174,6 +174,7 @@ typedef struct {
     ngx_pid_t          pid;
     unsigned           refresh:1;
     unsigned           again:1;        /* counted already */
+    unsigned           charge:1;       /* a miss needs the budget */
 
     ngx_http_auth_api_token_budget_t  *budget;    /* or NULL */
 } ngx_http_auth_api_token_question_t;
@@ -184,6 +185,7 @@ typedef enum {
     NGX_HTTP_AUTH_API_TOKEN_REFRESH,   /* a hit, and a lease to ask with */
     NGX_HTTP_AUTH_API_TOKEN_MISS,      /* a lease to ask with */
     NGX_HTTP_AUTH_API_TOKEN_WAIT,      /* the lease of who asks */
+    NGX_HTTP_AUTH_API_TOKEN_CHARGE,    /* a miss, and the budget is missing */
     NGX_HTTP_AUTH_API_TOKEN_STOP       /* nobody may ask now */
 } ngx_http_auth_api_token_reply_e;
 
