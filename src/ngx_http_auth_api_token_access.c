@@ -18,8 +18,7 @@ static ngx_int_t ngx_http_auth_api_token_decide(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
 static ngx_uint_t ngx_http_auth_api_token_differs(ngx_str_t *one,
     ngx_str_t *two);
-static ngx_uint_t ngx_http_auth_api_token_outdated(
-    ngx_http_auth_api_token_ctx_t *ctx,
+static void ngx_http_auth_api_token_review(ngx_http_auth_api_token_ctx_t *ctx,
     ngx_http_auth_api_token_loc_conf_t *alcf);
 static ngx_int_t ngx_http_auth_api_token_preflight(ngx_http_request_t *r);
 static ngx_int_t ngx_http_auth_api_token_credential(ngx_http_request_t *r,
@@ -146,12 +145,10 @@ ngx_http_auth_api_token_decide(ngx_http_request_t *r,
         ctx->waited = 0;
         ctx->store = NULL;
 
-    } else if (ctx->asked
-               && ctx->asked_in != alcf
-               && ngx_http_auth_api_token_outdated(ctx, alcf))
-    {
-        ctx->asked = 0;
-        ctx->waited = 0;
+    } else if (ctx->asked && ctx->asked_in != alcf) {
+        ctx->asked_in = alcf;
+
+        ngx_http_auth_api_token_review(ctx, alcf);
     }
 
     if (rc != NGX_OK || ctx->reason != NGX_HTTP_AUTH_API_TOKEN_UNDECIDED) {
@@ -188,33 +185,57 @@ ngx_http_auth_api_token_differs(ngx_str_t *one, ngx_str_t *two)
 
 /* what is good enough for one location may be too old for another */
 
-static ngx_uint_t
-ngx_http_auth_api_token_outdated(ngx_http_auth_api_token_ctx_t *ctx,
+static void
+ngx_http_auth_api_token_review(ngx_http_auth_api_token_ctx_t *ctx,
     ngx_http_auth_api_token_loc_conf_t *alcf)
 {
-    ngx_msec_t                          age;
-    ngx_http_auth_api_token_verdict_t  *verdict;
+    ngx_msec_t                         age, limit;
+    ngx_http_auth_api_token_verdict_t  verdict;
 
-    verdict = &ctx->verdict;
+    verdict = ctx->verdict;
 
-    /* nobody asks twice for one request */
+    if (verdict.reason == NGX_HTTP_AUTH_API_TOKEN_LIMITED) {
+        return;
+    }
 
-    if (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE
-        || verdict->reason == NGX_HTTP_AUTH_API_TOKEN_BUSY
-        || verdict->reason == NGX_HTTP_AUTH_API_TOKEN_LIMITED
-        || (ngx_msec_int_t) (verdict->asked - ctx->created) >= 0)
+    /* nobody asks twice during an outage */
+
+    if (verdict.reason == NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE
+        || verdict.reason == NGX_HTTP_AUTH_API_TOKEN_BUSY)
     {
-        return 0;
+        ngx_http_auth_api_token_settle(ctx, &verdict);
+        return;
     }
 
-    if (alcf->cache == NULL) {
-        return 1;
+    if (alcf->cache) {
+        age = ngx_current_msec - verdict.asked;
+
+        limit = (verdict.reason == NGX_HTTP_AUTH_API_TOKEN_PASS)
+                ? alcf->cache->valid : alcf->cache->denied;
+
+        if (age < limit) {
+            return;
+        }
+
+        if (ctx->from == NGX_HTTP_AUTH_API_TOKEN_FROM_STALE) {
+
+            if (age >= limit + alcf->cache->stale) {
+                ctx->verdict.reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
+                ctx->verdict.cause = "what is known is too old";
+            }
+
+            return;
+        }
+
+    } else if ((ngx_msec_int_t) (verdict.asked - ctx->created) >= 0) {
+
+        /* the API was asked for this request */
+
+        return;
     }
 
-    age = ngx_current_msec - verdict->asked;
-
-    return age >= (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_PASS
-                   ? alcf->cache->valid : alcf->cache->denied);
+    ctx->asked = 0;
+    ctx->waited = 0;
 }
 
 

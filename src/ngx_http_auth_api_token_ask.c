@@ -62,6 +62,7 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
     }
 
     question.again = ctx->waited;
+    question.since = ctx->since;
     question.charge = (alcf->limit != NULL);
 
     reply = &ngx_http_auth_api_token_reply;
@@ -101,11 +102,14 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
 
     case NGX_HTTP_AUTH_API_TOKEN_MISS:
         ctx->from = NGX_HTTP_AUTH_API_TOKEN_FROM_MISS;
+        ctx->since = reply->ticket.asked;
+
         return ngx_http_auth_api_token_look_up(r, ctx, &question,
                                                &reply->ticket);
 
     case NGX_HTTP_AUTH_API_TOKEN_WAIT:
         ctx->from = NGX_HTTP_AUTH_API_TOKEN_FROM_WAIT;
+        ctx->since = reply->ticket.asked;
 
         flight = ngx_http_auth_api_token_flight_join(ctx->store,
                                                      &reply->ticket);
@@ -161,6 +165,7 @@ ngx_http_auth_api_token_question(ngx_http_request_t *r,
     question->pid = ngx_pid;
     question->refresh = cache->refresh;
     question->again = 0;
+    question->since = 0;
     question->charge = 0;
     question->budget = NULL;
 
@@ -270,14 +275,13 @@ ngx_http_auth_api_token_settle(ngx_http_auth_api_token_ctx_t *ctx,
     r = ctx->request;
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
 
-    /* "busy" is the breaker if it says so, or a lack of places */
+    /* what a limit of nginx refused says nothing of the API */
 
-    if (ctx->store
-        && alcf->cache
+    if (alcf->cache
         && alcf->cache->stale
+        && verdict->health != NGX_HTTP_AUTH_API_TOKEN_UNTOLD
         && (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE
-            || (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_BUSY
-                && verdict->health == NGX_HTTP_AUTH_API_TOKEN_FAULT))
+            || verdict->reason == NGX_HTTP_AUTH_API_TOKEN_BUSY)
         && ngx_http_auth_api_token_question(r, ctx, &question) == NGX_OK)
     {
         reply = &ngx_http_auth_api_token_reply;

@@ -8,9 +8,11 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_flight.h"
+#include "ngx_http_auth_api_token_zone.h"
 
 
-#define NGX_HTTP_AUTH_API_TOKEN_POLL  10
+#define NGX_HTTP_AUTH_API_TOKEN_POLL   10       /* ms */
+#define NGX_HTTP_AUTH_API_TOKEN_CHECK  10       /* polls */
 
 
 static ngx_http_auth_api_token_flight_t *ngx_http_auth_api_token_flight_find(
@@ -107,6 +109,17 @@ ngx_http_auth_api_token_flight_poll(ngx_event_t *ev)
                                             ngx_current_msec, &verdict);
 
     if (rc == NGX_AGAIN && !ngx_queue_empty(&flight->waiters)) {
+
+        /* nobody takes the place of a worker that was to quit */
+
+        if (++flight->polls % NGX_HTTP_AUTH_API_TOKEN_CHECK == 0
+            && ngx_http_auth_api_token_gone(
+                          flight->store->leases[flight->ticket.slot].pid))
+        {
+            ngx_http_auth_api_token_store_release(flight->store,
+                                                 ngx_http_auth_api_token_gone);
+        }
+
         ngx_add_timer(ev, NGX_HTTP_AUTH_API_TOKEN_POLL);
         return;
     }

@@ -23,6 +23,7 @@ struct ngx_http_auth_api_token_flight_s {
     ngx_queue_t                        queue;      /* of those with a lease */
     ngx_queue_t                        waiters;    /* their ctx */
     ngx_event_t                        timer;      /* of one that watches */
+    ngx_uint_t                         polls;      /* the same */
     ngx_http_auth_api_token_store_t   *store;      /* NULL without a lease */
     ngx_http_auth_api_token_ticket_t   ticket;
 };

@@ -88,10 +88,15 @@ ngx_http_auth_api_token_store_void(ngx_http_auth_api_token_store_t *store,
     for (i = 0; i < store->lookups; i++) {
         lease = &store->leases[i];
 
-        if (lease->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
-            && (purge->id.len == 0 || lease->opaque || lease->id == node_key))
-        {
+        if (purge->id.len && !lease->opaque && lease->id != node_key) {
+            continue;
+        }
+
+        if (lease->state == NGX_HTTP_AUTH_API_TOKEN_ASKING) {
             lease->state = NGX_HTTP_AUTH_API_TOKEN_PURGED;
+
+        } else if (lease->state == NGX_HTTP_AUTH_API_TOKEN_FAILED) {
+            lease->state = NGX_HTTP_AUTH_API_TOKEN_FREE;
         }
     }
 }

@@ -401,6 +401,11 @@ ngx_http_auth_api_token_read_purge(ngx_pool_t *pool, ngx_str_t *body,
 
     if (json_object_get(root, "token")) {
         rc = ngx_http_auth_api_token_purge_id(pool, root, "token", &purge->id);
+
+        if (rc == NGX_OK && ngx_strncmp(purge->id.data, "ACC-", 4) == 0) {
+            rc = NGX_DECLINED;
+        }
+
         goto done;
     }
 

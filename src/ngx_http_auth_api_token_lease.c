@@ -114,6 +114,7 @@ ngx_http_auth_api_token_lease_take(ngx_http_auth_api_token_store_t *store,
     lease->pid = question->pid;
     lease->retry_after = 0;
     lease->status = 0;
+    lease->health = NGX_HTTP_AUTH_API_TOKEN_UNTOLD;
     lease->probe = (store->failures >= NGX_HTTP_AUTH_API_TOKEN_FAILURES);
     lease->opaque = (question->id.len == 0);
 
@@ -207,7 +208,10 @@ ngx_http_auth_api_token_breaker_tell(ngx_http_auth_api_token_store_t *store,
         return;
     }
 
-    delay = (ngx_msec_t) verdict->retry_after * 1000;
+    /* what is asked for longer is for the token only */
+
+    delay = ngx_min((ngx_msec_t) verdict->retry_after * 1000,
+                    NGX_HTTP_AUTH_API_TOKEN_MAX_DELAY);
 
     store->until = now + ngx_max(delay, store->delay);
 }

@@ -26,6 +26,7 @@ static void ngx_http_auth_api_token_lookup_event(ngx_event_t *ev);
 static void ngx_http_auth_api_token_lookup_timeout(ngx_event_t *ev);
 static ngx_int_t ngx_http_auth_api_token_lookup_done(ngx_http_request_t *r,
     void *data, ngx_int_t rc);
+static ngx_uint_t ngx_http_auth_api_token_reached(ngx_http_request_t *r);
 static void ngx_http_auth_api_token_lookup_finish(ngx_http_request_t *r);
 static void ngx_http_auth_api_token_end_lookup(
     ngx_http_auth_api_token_lookup_t *lookup,
@@ -382,6 +383,8 @@ ngx_http_auth_api_token_subrequest(ngx_http_auth_api_token_lookup_t *lookup,
         return NGX_ERROR;
     }
 
+    lookup->subrequest = sr;
+
     sr->request_body = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
     if (sr->request_body == NULL) {
         return NGX_ERROR;
@@ -428,7 +431,9 @@ ngx_http_auth_api_token_lookup_timeout(ngx_event_t *ev)
     ngx_memzero(&verdict, sizeof(ngx_http_auth_api_token_verdict_t));
 
     verdict.reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
-    verdict.health = NGX_HTTP_AUTH_API_TOKEN_FAULT;
+    verdict.health = ngx_http_auth_api_token_reached(lookup->subrequest)
+                     ? NGX_HTTP_AUTH_API_TOKEN_FAULT
+                     : NGX_HTTP_AUTH_API_TOKEN_UNTOLD;
     verdict.cause = "timed out";
 
     ngx_http_auth_api_token_end_lookup(lookup, &verdict);
@@ -465,6 +470,8 @@ ngx_http_auth_api_token_lookup_done(ngx_http_request_t *r, void *data,
                                   != lookup->response.status);
     }
 
+    lookup->response.reached = ngx_http_auth_api_token_reached(r);
+
     lookup->done = 1;
 
     /*
@@ -475,6 +482,58 @@ ngx_http_auth_api_token_lookup_done(ngx_http_request_t *r, void *data,
     r->connection->error = 0;
 
     return NGX_OK;
+}
+
+
+/*
+ * Whether a failure is one of the API, or of its name or network, and not of a
+ * limit of nginx, which clients may use up: limit_req, limit_conn, max_conns.
+ */
+
+static ngx_uint_t
+ngx_http_auth_api_token_reached(ngx_http_request_t *r)
+{
+    ngx_uint_t                     i;
+    ngx_http_upstream_t           *u;
+    ngx_http_upstream_state_t     *state;
+    ngx_http_upstream_server_t    *server;
+    ngx_http_upstream_srv_conf_t  *uscf;
+
+    u = r->upstream;
+
+    if (u == NULL) {
+        return 0;
+    }
+
+    if (r->upstream_states == NULL || r->upstream_states->nelts == 0) {
+        return 1;
+    }
+
+    state = r->upstream_states->elts;
+
+    for (i = 0; i < r->upstream_states->nelts; i++) {
+        if (state[i].peer) {
+            return 1;
+        }
+    }
+
+    /* "no live upstreams" */
+
+    uscf = u->upstream;
+
+    if (uscf == NULL || uscf->servers == NULL) {
+        return 1;
+    }
+
+    server = uscf->servers->elts;
+
+    for (i = 0; i < uscf->servers->nelts; i++) {
+        if (server[i].max_conns) {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

@@ -23,6 +23,7 @@
 typedef struct {
     ngx_http_auth_api_token_flight_t     flight;
     ngx_http_request_t                  *request;
+    ngx_http_request_t                  *subrequest;
     ngx_event_t                          timer;
 
     ngx_str_t                            authorization;

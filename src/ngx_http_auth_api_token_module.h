@@ -149,6 +149,7 @@ typedef struct {
     ngx_str_t                          scope;      /* of the lookup */
     u_char                             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
     ngx_http_auth_api_token_store_t   *store;      /* the key is for, or NULL */
+    ngx_msec_t                         since;      /* lookup waited for */
 
     ngx_http_auth_api_token_verdict_t  verdict;
     ngx_http_auth_api_token_from_e     from;

@@ -123,9 +123,10 @@ ngx_http_auth_api_token_response_verdict(
 
         /* what limit_req refuses says nothing of the API */
 
-        if (response->status == 0
-            || response->status == NGX_HTTP_BAD_GATEWAY
-            || response->status == NGX_HTTP_GATEWAY_TIME_OUT)
+        if (response->reached
+            && (response->status == 0
+                || response->status == NGX_HTTP_BAD_GATEWAY
+                || response->status == NGX_HTTP_GATEWAY_TIME_OUT))
         {
             verdict->health = NGX_HTTP_AUTH_API_TOKEN_FAULT;
         }

@@ -28,6 +28,7 @@ typedef struct {
     size_t                size;               /* of its buffer */
 
     unsigned              local:1;
+    unsigned              reached:1;          /* so far as that goes */
     unsigned              cached:1;           /* by nginx */
     unsigned              encoded:1;          /* Content-Encoding */
     unsigned              oversize:1;

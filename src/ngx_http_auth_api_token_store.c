@@ -12,13 +12,21 @@
 
 
 #define NGX_HTTP_AUTH_API_TOKEN_MIN_CELLS    64
-#define NGX_HTTP_AUTH_API_TOKEN_MAX_ACCOUNT  64
+#define NGX_HTTP_AUTH_API_TOKEN_MIN_RESERVE  8
+#define NGX_HTTP_AUTH_API_TOKEN_MAX_ID       64       /* of denials */
+
+/* how far the clocks of two workers may be apart, ms */
+
+#define NGX_HTTP_AUTH_API_TOKEN_SKEW         60000
 
 /* a refresh that failed is not tried again for a while, ms */
 
 #define NGX_HTTP_AUTH_API_TOKEN_PAUSE        1000
 
 
+static ngx_uint_t ngx_http_auth_api_token_store_good(
+    ngx_http_auth_api_token_record_t *record,
+    ngx_http_auth_api_token_question_t *question);
 static ngx_msec_t ngx_http_auth_api_token_store_age(
     ngx_http_auth_api_token_record_t *record, ngx_msec_t now);
 static void ngx_http_auth_api_token_store_hit(
@@ -85,7 +93,8 @@ ngx_http_auth_api_token_store_create(void *addr, size_t size,
 
     store->cells = ngx_align_ptr(&store->leases[lookups], ngx_cacheline_size);
     store->ncells = (end - store->cells) / NGX_HTTP_AUTH_API_TOKEN_CELL;
-    store->reserve = ngx_max(store->ncells / 128, 1);
+    store->reserve = ngx_max(store->ncells / 128,
+                             NGX_HTTP_AUTH_API_TOKEN_MIN_RESERVE);
 
     ngx_http_auth_api_token_store_share(store, denied);
 
@@ -119,7 +128,6 @@ ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_question_t *question,
     ngx_http_auth_api_token_reply_t *reply)
 {
-    ngx_msec_t                         age;
     ngx_uint_t                         node_key;
     ngx_http_auth_api_token_reply_e    rc;
     ngx_http_auth_api_token_record_t  *record;
@@ -134,37 +142,29 @@ ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
     record = ngx_http_auth_api_token_record_find(store, node_key,
                                                  question->key);
 
-    if (record) {
-        age = ngx_http_auth_api_token_store_age(record, question->now);
+    if (record && ngx_http_auth_api_token_store_good(record, question)) {
 
-        if (record->node.data == NGX_HTTP_AUTH_API_TOKEN_FACTS
-            ? age < question->valid : age < question->denied)
-        {
-            if (!question->again) {
-                store->figures.hits++;
-            }
-
-            ngx_http_auth_api_token_store_hit(store, record, question, reply);
-
-            rc = NGX_HTTP_AUTH_API_TOKEN_HIT;
-
-            if (question->refresh
-                && record->node.data == NGX_HTTP_AUTH_API_TOKEN_FACTS
-                && ngx_http_auth_api_token_store_refresh(store, record,
-                                                         question, node_key,
-                                                         &reply->ticket)
-                   == NGX_OK)
-            {
-                rc = NGX_HTTP_AUTH_API_TOKEN_REFRESH;
-            }
-
-            ngx_http_auth_api_token_store_unlock(store);
-
-            return rc;
+        if (!question->again) {
+            store->figures.hits++;
         }
-    }
 
-    rc = ngx_http_auth_api_token_store_miss(store, question, node_key, reply);
+        ngx_http_auth_api_token_store_hit(store, record, question, reply);
+
+        rc = NGX_HTTP_AUTH_API_TOKEN_HIT;
+
+        if (question->refresh
+            && record->node.data == NGX_HTTP_AUTH_API_TOKEN_FACTS
+            && ngx_http_auth_api_token_store_refresh(store, record, question,
+                                                     node_key, &reply->ticket)
+               == NGX_OK)
+        {
+            rc = NGX_HTTP_AUTH_API_TOKEN_REFRESH;
+        }
+
+    } else {
+        rc = ngx_http_auth_api_token_store_miss(store, question, node_key,
+                                                reply);
+    }
 
     ngx_http_auth_api_token_store_unlock(store);
 
@@ -172,7 +172,29 @@ ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
 }
 
 
-/* the clock of a worker that asked may be ahead of this one's */
+static ngx_uint_t
+ngx_http_auth_api_token_store_good(ngx_http_auth_api_token_record_t *record,
+    ngx_http_auth_api_token_question_t *question)
+{
+    ngx_msec_t  age;
+
+    if (question->again
+        && (ngx_msec_int_t) (record->asked - question->since) >= 0)
+    {
+        return 1;
+    }
+
+    age = ngx_http_auth_api_token_store_age(record, question->now);
+
+    return age < (record->node.data == NGX_HTTP_AUTH_API_TOKEN_FACTS
+                  ? question->valid : question->denied);
+}
+
+
+/*
+ * The clock of a worker that asked may be a little ahead of this one's.  Where
+ * times wrap, after weeks, what looks to be of the future is of the past.
+ */
 
 static ngx_msec_t
 ngx_http_auth_api_token_store_age(ngx_http_auth_api_token_record_t *record,
@@ -182,7 +204,11 @@ ngx_http_auth_api_token_store_age(ngx_http_auth_api_token_record_t *record,
 
     age = (ngx_msec_int_t) (now - record->asked);
 
-    return ngx_max(age, 0);
+    if (age >= 0) {
+        return age;
+    }
+
+    return (age > -NGX_HTTP_AUTH_API_TOKEN_SKEW) ? 0 : (ngx_msec_t) age;
 }
 
 
@@ -254,6 +280,10 @@ ngx_http_auth_api_token_store_refresh(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_lease_take(store, lease, question, node_key);
     ngx_http_auth_api_token_store_ticket(store, lease, ticket);
 
+    /* nobody has to pay for it */
+
+    lease->budget = 0;
+
     store->figures.refreshes++;
 
     return NGX_OK;
@@ -293,8 +323,20 @@ ngx_http_auth_api_token_store_miss(ngx_http_auth_api_token_store_t *store,
                                            lease->deadline - now,
                                            "the API asked to wait");
 
-        verdict->health = NGX_HTTP_AUTH_API_TOKEN_FAULT;
+        verdict->health = lease->health;
         verdict->status = lease->status;
+
+        return NGX_HTTP_AUTH_API_TOKEN_STOP;
+    }
+
+    wait = ngx_http_auth_api_token_breaker_wait(store, now);
+
+    if (wait) {
+        ngx_http_auth_api_token_store_stop(verdict,
+                                           NGX_HTTP_AUTH_API_TOKEN_BUSY, wait,
+                                           "the breaker is open");
+
+        verdict->health = NGX_HTTP_AUTH_API_TOKEN_FAULT;
 
         return NGX_HTTP_AUTH_API_TOKEN_STOP;
     }
@@ -313,18 +355,6 @@ ngx_http_auth_api_token_store_miss(ngx_http_auth_api_token_store_t *store,
 
             return NGX_HTTP_AUTH_API_TOKEN_STOP;
         }
-    }
-
-    wait = ngx_http_auth_api_token_breaker_wait(store, now);
-
-    if (wait) {
-        ngx_http_auth_api_token_store_stop(verdict,
-                                           NGX_HTTP_AUTH_API_TOKEN_BUSY, wait,
-                                           "the breaker is open");
-
-        verdict->health = NGX_HTTP_AUTH_API_TOKEN_FAULT;
-
-        return NGX_HTTP_AUTH_API_TOKEN_STOP;
     }
 
     lease = ngx_http_auth_api_token_lease_spare(store, now);
@@ -353,6 +383,7 @@ ngx_http_auth_api_token_store_ticket(ngx_http_auth_api_token_store_t *store,
 {
     ticket->slot = lease - store->leases;
     ticket->seq = lease->seq;
+    ticket->asked = lease->asked;
 }
 
 
@@ -486,6 +517,7 @@ ngx_http_auth_api_token_store_keep(ngx_http_auth_api_token_store_t *store,
         }
 
         lease->status = (u_short) verdict->status;
+        lease->health = verdict->health;
         lease->retry_after = (uint32_t) verdict->retry_after;
         lease->deadline = now + (ngx_msec_t) verdict->retry_after * 1000;
         lease->state = NGX_HTTP_AUTH_API_TOKEN_FAILED;
@@ -511,8 +543,14 @@ ngx_http_auth_api_token_store_keep(ngx_http_auth_api_token_store_t *store,
         kind = NGX_HTTP_AUTH_API_TOKEN_DENIAL;
         ngx_memzero(&facts, sizeof(ngx_http_auth_api_token_facts_t));
 
+        if (question->id.len == 0
+            && verdict->facts.id.len <= NGX_HTTP_AUTH_API_TOKEN_MAX_ID)
+        {
+            facts.id = verdict->facts.id;
+        }
+
         if (verdict->facts.account_id.len
-            <= NGX_HTTP_AUTH_API_TOKEN_MAX_ACCOUNT)
+            <= NGX_HTTP_AUTH_API_TOKEN_MAX_ID)
         {
             facts.account_id = verdict->facts.account_id;
         }
@@ -579,7 +617,7 @@ ngx_http_auth_api_token_store_poll(ngx_http_auth_api_token_store_t *store,
 
         verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
         verdict->asked = lease->asked;
-        verdict->health = NGX_HTTP_AUTH_API_TOKEN_FAULT;
+        verdict->health = lease->health;
         verdict->status = lease->status;
         verdict->retry_after = lease->retry_after;
         verdict->cause = "the lookup of another worker failed";
@@ -631,6 +669,8 @@ ngx_http_auth_api_token_store_figures(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_store_lock(store);
 
     *copy = *store;
+
+    ngx_memzero(copy->secret, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
 
     for (i = 0; i < store->lookups; i++) {
         lease = &store->leases[i];

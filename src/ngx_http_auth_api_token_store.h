@@ -34,7 +34,7 @@
  * do not fit: cells of one size leave no holes that are of no use.  The tree is
  * ordered by node.key and then by the key.  node.key is made of the token's id,
  * so that records of one id are neighbours, and need not hold it.  If the token
- * has none to claim, node.key is made of the key, and facts hold their id.
+ * has none to claim, node.key is made of the key, and they hold their id.
  */
 
 typedef enum {
@@ -85,6 +85,7 @@ typedef struct {
     ngx_pid_t          pid;
     uint32_t           retry_after;    /* of a failed one, s */
     u_short            status;         /* the same */
+    u_char             health;         /* the same */
     u_char             probe;
     u_char             opaque;
 } ngx_http_auth_api_token_lease_t;
@@ -128,7 +129,7 @@ typedef struct {
     ngx_queue_t        others;
     uint32_t           entries[NGX_HTTP_AUTH_API_TOKEN_KINDS];
     uint32_t           used[NGX_HTTP_AUTH_API_TOKEN_KINDS];   /* cells */
-    uint32_t           opaque;         /* facts that node.key does not find */
+    uint32_t           opaque;         /* entries with an id of their own */
     uint32_t           fresh;          /* first cell that was never used */
     uint32_t           free;           /* list of cells */
     uint32_t           nfree;
@@ -151,6 +152,7 @@ typedef struct {
 typedef struct {
     ngx_uint_t         slot;
     ngx_atomic_uint_t  seq;
+    ngx_msec_t         asked;
 } ngx_http_auth_api_token_ticket_t;
 
 
@@ -171,9 +173,10 @@ typedef struct {
     ngx_msec_t         denied;
     ngx_msec_t         stale;
     ngx_msec_t         timeout;
+    ngx_msec_t         since;          /* lookup waited for, if "again" */
     ngx_pid_t          pid;
     unsigned           refresh:1;
-    unsigned           again:1;        /* counted already */
+    unsigned           again:1;        /* counted, and waited */
     unsigned           charge:1;       /* a miss needs the budget */
 
     ngx_http_auth_api_token_budget_t  *budget;    /* or NULL */
@@ -239,7 +242,8 @@ void ngx_http_auth_api_token_store_share(
  * What is known of a token, and who has to ask if that is too little: a hit, or
  * one of the other replies above.  The verdict is set for hits, with strings in
  * reply->buf, and for STOP: busy, limited, or unavailable as the API asked not
- * to be asked before "retry_after".
+ * to be asked before "retry_after".  Who waited for a lookup takes what it
+ * told, be it too old by now for anybody else.
  */
 
 ngx_http_auth_api_token_reply_e ngx_http_auth_api_token_store_ask(

@@ -35,7 +35,6 @@ static ngx_int_t ngx_http_auth_api_token_time(ngx_str_t *value, size_t skip,
     ngx_int_t min, ngx_msec_t *ms);
 static void ngx_http_auth_api_token_release(ngx_cycle_t *cycle,
     ngx_uint_t (*gone)(ngx_pid_t pid));
-static ngx_uint_t ngx_http_auth_api_token_gone(ngx_pid_t pid);
 static ngx_uint_t ngx_http_auth_api_token_going(ngx_pid_t pid);
 
 
@@ -505,6 +504,7 @@ ngx_int_t
 ngx_http_auth_api_token_init_process(ngx_cycle_t *cycle)
 {
     ngx_http_auth_api_token_release(cycle, ngx_http_auth_api_token_gone);
+    ngx_http_auth_api_token_release(cycle, ngx_http_auth_api_token_going);
 
     return NGX_OK;
 }
@@ -542,12 +542,12 @@ ngx_http_auth_api_token_release(ngx_cycle_t *cycle,
 }
 
 
-/* the master has waited for who died before it starts another worker */
+/* the master waits for who died, and only then starts another worker */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_auth_api_token_gone(ngx_pid_t pid)
 {
-    return pid == ngx_pid || (kill(pid, 0) == -1 && ngx_errno == ESRCH);
+    return kill(pid, 0) == -1 && ngx_errno == ESRCH;
 }
 
 

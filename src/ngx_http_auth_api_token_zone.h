@@ -49,4 +49,11 @@ ngx_int_t ngx_http_auth_api_token_init_process(ngx_cycle_t *cycle);
 void ngx_http_auth_api_token_exit_process(ngx_cycle_t *cycle);
 
 
+/*
+ * Whether a process is no more.
+ */
+
+ngx_uint_t ngx_http_auth_api_token_gone(ngx_pid_t pid);
+
+
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_ZONE_H_INCLUDED_ */

@@ -13,7 +13,7 @@
 
 #define CHECK_MAX_DEPTH    66
 
-#define CHECK_MAX_ACCOUNT  64
+#define CHECK_MAX_ID  64
 
 #define CHECK_CELL         NGX_HTTP_AUTH_API_TOKEN_CELL
 #define CHECK_KINDS        NGX_HTTP_AUTH_API_TOKEN_KINDS
@@ -298,7 +298,7 @@ check_record(check_ctx_t *ctx, check_record_t *record)
         return check_fail(ctx, "key of the node of cell %u", n);
     }
 
-    if (opaque && kind != CHECK_FACTS) {
+    if (opaque && kind == CHECK_BUDGET) {
         return check_fail(ctx, "id in cell %u of kind %lu", n, kind);
     }
 
@@ -328,7 +328,9 @@ check_strings(check_ctx_t *ctx, check_record_t *record)
     if (len > NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS
         || (kind == CHECK_BUDGET && len)
         || (kind == CHECK_DENIAL
-            && (len != record->len[2] || len > CHECK_MAX_ACCOUNT)))
+            && (len != (size_t) record->len[0] + record->len[2]
+                || record->len[0] > CHECK_MAX_ID
+                || record->len[2] > CHECK_MAX_ID)))
     {
         return check_fail(ctx, "%lu bytes in cell %u of kind %lu",
                           len, n, kind);

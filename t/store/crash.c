@@ -447,7 +447,6 @@ crash_verify(question_t *q, reply_t *reply)
     if (!crash_good(q->key)) {
         ngx_str_null(&facts.name);
         ngx_str_null(&facts.modules);
-        facts.id = q->id;
     }
 
     for (i = 0; i < T(STRINGS); i++) {

@@ -35,8 +35,9 @@ naive_ask(naive_t *m, naive_question_t *q, naive_reply_t *reply)
 
     r = naive_find(m, 0, q->key);
 
-    if (r && naive_age(r, q->now)
-             < (r->kind == T(FACTS) ? q->valid : q->denied))
+    if (r && ((q->again && r->asked >= q->since)
+              || naive_age(r, q->now)
+                 < (r->kind == T(FACTS) ? q->valid : q->denied)))
     {
         m->hits += !q->again;
         r->stamp = ++m->stamp;
@@ -46,6 +47,7 @@ naive_ask(naive_t *m, naive_question_t *q, naive_reply_t *reply)
 
         if (q->refresh && r->kind == T(FACTS) && naive_refresh(m, r, q)) {
             naive_take(m, naive_spare(m, q->now), q, reply);
+            m->leases[reply->slot].budget = NAIVE_NONE;
             reply->rc = T(REFRESH);
             m->refreshes++;
         }
@@ -68,13 +70,7 @@ naive_ask(naive_t *m, naive_question_t *q, naive_reply_t *reply)
     if (l) {
         naive_stop(reply, T(UNAVAILABLE), l->deadline - q->now);
         reply->status = l->status;
-        return;
-    }
-
-    wait = naive_limit(m, q);
-
-    if (wait) {
-        naive_stop(reply, T(LIMITED), wait);
+        reply->health = l->health;
         return;
     }
 
@@ -82,6 +78,14 @@ naive_ask(naive_t *m, naive_question_t *q, naive_reply_t *reply)
 
     if (wait) {
         naive_stop(reply, T(BUSY), wait);
+        reply->health = T(FAULT);
+        return;
+    }
+
+    wait = naive_limit(m, q);
+
+    if (wait) {
+        naive_stop(reply, T(LIMITED), wait);
         return;
     }
 
@@ -240,6 +244,8 @@ naive_breaker(naive_t *m, int64_t now)
 static void
 naive_tell(naive_t *m, int probe, naive_verdict_t *v, int64_t now)
 {
+    int64_t  wait;
+
     if (v->health == T(UNTOLD)) {
         return;
     }
@@ -266,8 +272,9 @@ naive_tell(naive_t *m, int probe, naive_verdict_t *v, int64_t now)
         return;
     }
 
-    m->until = now + (v->retry_after * 1000 > m->delay ? v->retry_after * 1000
-                                                       : m->delay);
+    wait = v->retry_after < 30 ? v->retry_after * 1000 : 30000;
+
+    m->until = now + (wait > m->delay ? wait : m->delay);
 }
 
 
@@ -413,6 +420,7 @@ naive_keep(naive_t *m, naive_lease_t *l, naive_question_t *q,
 
         l->state = T(FAILED);
         l->status = v->status;
+        l->health = v->health;
         l->retry_after = v->retry_after;
         l->deadline = q->now + v->retry_after * 1000;
         return;
@@ -435,6 +443,7 @@ naive_keep(naive_t *m, naive_lease_t *l, naive_question_t *q,
         }
 
         len = v->account_len <= 64 ? v->account_len : 0;
+        len += q->id == NAIVE_NONE && v->id_len <= 64 ? v->id_len : 0;
         r = naive_add(m, T(DENIAL), len, q->now);
     }
 
@@ -451,7 +460,7 @@ naive_keep(naive_t *m, naive_lease_t *l, naive_question_t *q,
     r->asked = v->asked;
     r->tried = q->now - 1000;
 
-    if (r->kind == T(FACTS) && q->id == NAIVE_NONE) {
+    if (q->id == NAIVE_NONE && (r->kind == T(FACTS) || v->id_len <= 64)) {
         r->facts_id = v->facts_id;
     }
 
@@ -518,10 +527,15 @@ naive_purge(naive_t *m, int id, int account)
     for (i = 0; i < m->lookups; i++) {
         l = &m->leases[i];
 
-        if (l->state == T(ASKING)
-            && (id == NAIVE_NONE || l->id == NAIVE_NONE || l->id == id))
-        {
+        if (id != NAIVE_NONE && l->id != NAIVE_NONE && l->id != id) {
+            continue;
+        }
+
+        if (l->state == T(ASKING)) {
             l->state = T(PURGED);
+
+        } else if (l->state == T(FAILED)) {
+            l->state = T(FREE);
         }
     }
 

@@ -49,6 +49,7 @@ typedef struct {
     int         pid;
     int         probe;
     int         status;
+    int         health;
     int64_t     seq;
     int64_t     asked;
     int64_t     deadline;
@@ -68,6 +69,7 @@ typedef struct {
     int64_t     denied;
     int64_t     stale;
     int64_t     timeout;
+    int64_t     since;
     int         pid;
     int         refresh;
     int         again;
@@ -93,6 +95,7 @@ typedef struct {
     int              rc;
     int              reason;
     int              status;
+    int              health;
     int64_t          retry_after;
     int              slot;
     int64_t          seq;

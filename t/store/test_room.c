@@ -160,14 +160,14 @@ test_lru(void)
 
     test_create(&t, 4, 64, 50);
 
-    /* one is left for others */
+    /* eight are left for others */
 
-    for (i = 0; i < 63; i++) {
+    for (i = 0; i < 56; i++) {
         (void) snprintf(name, sizeof(name), "TKN-%d/a", (int) i);
         test_learn(&t, name, T(PASS));
     }
 
-    EQUAL(t.store->entries[T(FACTS)], 63);
+    EQUAL(t.store->entries[T(FACTS)], 56);
 
     EQUAL(test_ask(&t, "TKN-0/a"), T(HIT));
     EQUAL(test_stale(&t, "TKN-2/a"), NGX_OK);
@@ -178,13 +178,13 @@ test_lru(void)
     EQUAL(t.store->figures.evicted_age, 100);
     test_learn(&t, "TKN-101/a", T(PASS));
 
-    EQUAL(t.store->entries[T(FACTS)], 63);
+    EQUAL(t.store->entries[T(FACTS)], 56);
     EQUAL(test_stale(&t, "TKN-1/a"), NGX_DECLINED);
     EQUAL(test_stale(&t, "TKN-3/a"), NGX_DECLINED);
 
     /* the others are still there, in order */
 
-    for (i = 4; i < 63; i++) {
+    for (i = 4; i < 56; i++) {
         (void) snprintf(name, sizeof(name), "TKN-%d/a", (int) i + 100);
         test_learn(&t, name, T(PASS));
 
@@ -194,7 +194,7 @@ test_lru(void)
 
     EQUAL(test_stale(&t, "TKN-0/a"), NGX_OK);
     EQUAL(test_stale(&t, "TKN-2/a"), NGX_OK);
-    EQUAL(t.store->figures.evicted[T(FACTS)], 61);
+    EQUAL(t.store->figures.evicted[T(FACTS)], 54);
 
     test_free(&t);
 }
@@ -279,17 +279,17 @@ test_share_changed(void)
 
     store_share(t.store, 5);
     test_learn(&t, "TKN-100/a", T(UNKNOWN));
-    EQUAL(t.store->entries[T(DENIAL)], 5);
+    EQUAL(t.store->entries[T(DENIAL)], 8);
     EQUAL(test_ask(&t, "TKN-49/a"), T(HIT));
-    EQUAL(test_ask(&t, "TKN-45/a"), T(MISS));
+    EQUAL(test_ask(&t, "TKN-42/a"), T(MISS));
 
     /* never less than the reserve */
 
     store_share(t.store, 0);
-    EQUAL(t.store->max_denied, 1);
+    EQUAL(t.store->max_denied, 8);
     test_learn(&t, "TKN-101/a", T(UNKNOWN));
     EQUAL(test_ask(&t, "TKN-101/a"), T(HIT));
-    EQUAL(t.store->entries[T(DENIAL)], 1);
+    EQUAL(t.store->entries[T(DENIAL)], 8);
 
     test_free(&t);
 }
