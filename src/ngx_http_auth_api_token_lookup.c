@@ -509,20 +509,26 @@ ngx_http_auth_api_token_reached(ngx_http_request_t *r)
         return 1;
     }
 
-    state = r->upstream_states->elts;
-
-    for (i = 0; i < r->upstream_states->nelts; i++) {
-        if (state[i].peer) {
-            return 1;
-        }
-    }
-
-    /* "no live upstreams" */
-
     uscf = u->upstream;
 
     if (uscf == NULL || uscf->servers == NULL) {
         return 1;
+    }
+
+    /* without a peer to be had, its name is that of the upstream */
+
+    state = r->upstream_states->elts;
+
+    for (i = 0; i < r->upstream_states->nelts; i++) {
+
+        if (state[i].peer
+            && (state[i].peer->len != uscf->host.len
+                || ngx_strncmp(state[i].peer->data, uscf->host.data,
+                               uscf->host.len)
+                   != 0))
+        {
+            return 1;
+        }
     }
 
     server = uscf->servers->elts;

@@ -406,3 +406,50 @@ until_true('run out', sub {
 is(join(', ', sort keys %seen), '204 pass HIT, 204 pass MISS', 'no refresh');
 is(all('/idle', $::Good), '204 pass MISS', 'idle');
 --- calls: 4
+
+
+
+=== TEST 14: facts that run out, or are purged, before an internal redirect
+--- http_config
+    auth_api_token_zone zone=tokens:1m;
+    auth_api_token_zone zone=other:1m;
+--- config eval
+$::Show . <<'END';
+    auth_api_token "r";
+    location /t { auth_api_token_cache tokens valid=1h; proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_1; }
+    location /in { auth_api_token_cache tokens valid=300ms refresh=off; try_files /n =204; }
+    location /other { auth_api_token_cache other valid=300ms refresh=off; try_files /n =204; }
+END
+--- perl
+use Time::HiRes qw(sleep time);
+
+my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', ReuseAddr => 1,
+                                   LocalPort => $ENV{TEST_NGINX_PORT_1},
+                                   Listen => 5) or die "listen: $!";
+
+for my $to ('/in', '/other') {
+    my $id = $to eq '/in' ? 'TKN-0000-0001' : 'TKN-0000-0002';
+
+    api('PUT', "tokens/$id");
+
+    my $sock = client();
+    print {$sock} "GET /t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
+                  . token($id) . "\r\n\r\n";
+
+    my $backend = $listen->accept;
+    sysread $backend, my $request, 4096;
+
+    my $start = time;
+    api('PUT', "tokens/$id", { status => 'Disabled', works => 1 });
+
+    until_true('run out', sub { time - $start > 0.4 });
+
+    print {$backend} "HTTP/1.1 200 OK\r\nX-Accel-Redirect: $to\r\n"
+                     . "Content-Length: 0\r\n\r\n";
+    close $backend;
+
+    my $response = read_response($sock);
+
+    is("$response->{status} $response->{headers}{'x-all'}", '401 disabled MISS',
+       "too old for $to");
+}

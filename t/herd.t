@@ -189,3 +189,57 @@ ok(!$worker->{$asks}, 'none of them by the dead worker');
 cmp_ok(figures()->{calls}, '<=', 2, 'at most one more question');
 --- no_error_log
 [crit]
+
+
+
+=== TEST 6: the API takes longer than what it says is kept
+--- http_config eval: $::Zone
+--- config
+    auth_api_token_request /_token_api timeout=5s;
+    auth_api_token_cache tokens valid=100ms denied=100ms refresh=off;
+
+    location /t {
+        auth_api_token "r";
+        add_header X-Cache $auth_api_token_cache_status always;
+        add_header X-Worker $pid always;
+        try_files /dev/null =204;
+    }
+--- api
+fault any {"delay":400}
+--- perl
+my ($status, $cache, $worker) = answers(herd(100));
+
+is($status->{204}, 100, 'all pass');
+is(keys %$worker, 2, 'both workers were asked');
+--- calls: 1
+
+
+
+=== TEST 7: a worker that is to quit is killed while it asks
+--- http_config eval: $::Zone
+--- config eval: $::Config
+--- api
+fault any {"delay":2000,"times":1}
+--- perl
+my $first = client();
+print {$first} $::Ask;
+until_true('asked', sub { figures()->{calls} == 1 });
+
+# nobody will take its place
+
+my %old = map { $_ => 1 } worker_pids();
+
+kill HUP => nginx_pid();
+
+until_true('new workers', sub { (grep { !$old{$_} } worker_pids()) == 2 });
+until_true('one old worker', sub { (grep { $old{$_} } worker_pids()) == 1 });
+
+my ($asks) = grep { $old{$_} } worker_pids();
+my @socks = herd(20);
+
+kill KILL => $asks;
+
+my ($status) = answers(@socks);
+
+is($status->{204}, 20, 'all pass');
+--- calls: 2

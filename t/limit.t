@@ -501,3 +501,24 @@ my $zone = zone();
 
 is($zone->{facts}{evicted}, 0, 'no facts were evicted');
 is($zone->{decisions}{limited}, 2000 - $calls, 'counted');
+
+
+
+=== TEST 20: in the smallest zone, too
+--- http_config
+    auth_api_token_zone zone=tokens:32k denied=1%;
+--- config
+    auth_api_token_cache tokens;
+    add_header X-Result $auth_api_token_result always;
+    location /t { auth_api_token "r"; auth_api_token_denied_limit $host burst=2 rate=1r/m; try_files /n =204; }
+--- perl
+my %seen;
+
+for my $n (1 .. 50) {
+    my $response = exchange("GET /t HTTP/1.1\r\nHost: a\r\nAuthorization: "
+                            . "Bearer idt:TKN-9999-0001:MADEUP$n\r\n\r\n");
+    $seen{$response->{headers}{'x-result'}}++;
+}
+
+is_deeply(\%seen, { unknown => 2, limited => 48 }, 'two, and no more');
+--- calls: 2

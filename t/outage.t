@@ -443,3 +443,34 @@ my $all = () = nginx_log() =~ /API token refused/g;
 is($all, 50, 'all of them');
 cmp_ok($n, '>=', 1, 'one as an error');
 cmp_ok($n, '<=', time - $start + 2, 'not more than one a second');
+
+
+
+=== TEST 12: an internal redirect during an outage
+--- http_config eval: $::Zone
+--- config eval
+$::Show . <<'END';
+    auth_api_token_request /_token_api timeout=500ms;
+    location /warm { auth_api_token_cache tokens valid=10ms stale=1h refresh=off; try_files /n =204; }
+    location /a { auth_api_token_cache tokens valid=10ms stale=1h refresh=off; error_page 404 = /warm; try_files /n =404; }
+    location /b { auth_api_token_cache tokens valid=10ms refresh=off; error_page 503 = /warm; try_files /n =204; }
+    location /c { auth_api_token_cache tokens valid=10ms stale=1h refresh=off; error_page 404 = /strict; try_files /n =404; }
+    location /strict { auth_api_token_cache tokens valid=10ms refresh=off; try_files /n =204; }
+END
+--- perl
+is(all('/warm'), '204 pass MISS', 'known');
+api('PUT', 'faults/any', { delay => 5000 });
+
+my $calls = 1;
+
+until_true('stale', sub { all('/warm') eq '204 pass STALE' });
+is(figures()->{calls}, ++$calls, 'asked');
+
+is(all('/a'), '204 pass STALE', 'from stale to stale');
+is(figures()->{calls}, ++$calls, 'asked once');
+
+is(all('/b'), '204 pass STALE', 'to where stale facts are allowed');
+is(figures()->{calls}, ++$calls, 'asked once');
+
+is(all('/c'), '503 unavailable STALE', 'to where they are not');
+is(figures()->{calls}, ++$calls, 'asked once');

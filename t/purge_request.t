@@ -430,3 +430,56 @@ is(send_it('DELETE /if/', ''), '400 {"type":"htt', 'no id');
 is(send_it('DELETE /if/if', ''), '400 {"type":"htt', 'no id either');
 is(send_it('GET /t', $good), '204 ', 'a verdict');
 is(send_it('DELETE /if/ACC-8765-4321', ''), '200 {"purged":1}', 'an account');
+
+
+
+=== TEST 15: what an API without public ids denied, and an account for a token
+--- http_config
+    auth_api_token_zone zone=tokens:1m;
+--- config
+    auth_api_token_cache tokens denied=1h;
+    add_header X-Result $auth_api_token_result always;
+    add_header X-Cache $auth_api_token_cache_status always;
+    location /t { auth_api_token "r" format=opaque; try_files /n =204; }
+    location /purge/ { auth_api_token_purge tokens; }
+--- lookup
+    proxy_pass http://token_api/public/v1/accounts/api-tokens/TKN-1234-5678;
+--- api
+token TKN-1234-5678 {"status":"Disabled","works":true}
+--- perl
+my $token = token('TKN-1234-5678');
+
+is(ask($token), '401 disabled MISS', 'denied');
+is(ask($token), '401 disabled HIT', 'kept');
+is(exchange("DELETE /purge/TKN-1234-5678 HTTP/1.1\r\nHost: a\r\n\r\n")->{body},
+   '{"purged":1}', 'purged by the id in the answer');
+is(ask($token), '401 disabled MISS', 'asked again');
+is(exchange("POST /purge/ HTTP/1.1\r\nHost: a\r\nContent-Length: 25\r\n\r\n"
+            . '{"token":"ACC-8765-4321"}')->{status}, 400,
+   'an account is no token');
+is(ask($token), '401 disabled HIT', 'nothing purged');
+
+
+
+=== TEST 16: a token that is not to be asked about
+--- http_config
+    auth_api_token_zone zone=tokens:1m;
+--- config
+    auth_api_token_cache tokens;
+    add_header X-Result $auth_api_token_result always;
+    add_header X-Cache $auth_api_token_cache_status always;
+    location /t { auth_api_token "r"; try_files /n =204; }
+    location /purge/ { auth_api_token_purge tokens; }
+--- api
+fault TKN-1234-5678 {"status":429,"headers":{"Retry-After":"3600"}}
+--- perl
+my $token = token('TKN-1234-5678');
+
+is(ask($token), '503 unavailable MISS', 'asked');
+is(ask($token), '503 unavailable MISS', 'not asked');
+is(figures()->{calls}, 1, 'one call');
+
+api('DELETE', 'faults/TKN-1234-5678');
+exchange("DELETE /purge/TKN-1234-5678 HTTP/1.1\r\nHost: a\r\n\r\n");
+
+is(ask($token), '204 pass MISS', 'asked after a purge');
