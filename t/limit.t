@@ -461,7 +461,7 @@ is("$response->{status} $response->{body}", "200 slow limited\n", 'the page');
 
 
 
-=== TEST 19: a flood of two thousand, at the default rate
+=== TEST 19: a flood at the default rate
 --- http_config eval: $::Zone
 --- config
     auth_api_token_cache tokens valid=10m denied=10m;
@@ -478,29 +478,32 @@ is("$response->{status} $response->{body}", "200 slow limited\n", 'the page');
 --- perl
 ask($Good);
 
+my $flood = $ENV{TEST_NGINX_FLOOD} || 2000;
 my $started = time;
 my @socks = map { client() } 1 .. 40;
 my %seen;
 
-for my $round (1 .. 50) {
+for my $round (1 .. $flood / 40) {
     print {$_} request_of(bogus()) for @socks;
     $seen{summary(read_response($_))}++ for @socks;
 }
 
 my $calls = figures()->{calls} - 1;
 
+Test::More::note("$flood tokens, $calls calls");
+
 # all of the first round may be asked about, and then one each two seconds
 
 cmp_ok($calls, '<=', 40 + (time - $started) / 2, 'few calls');
 cmp_ok($calls, '<=', 100, 'few calls');
 is($seen{'401 unknown MISS'}, $calls, 'denied');
-is($seen{'429 limited MISS'}, 2000 - $calls, 'the others are limited');
+is($seen{'429 limited MISS'}, $flood - $calls, 'the others are limited');
 is(ask($Good), '204 pass HIT', 'a good token passes');
 
 my $zone = zone();
 
 is($zone->{facts}{evicted}, 0, 'no facts were evicted');
-is($zone->{decisions}{limited}, 2000 - $calls, 'counted');
+is($zone->{decisions}{limited}, $flood - $calls, 'counted');
 
 
 
