@@ -453,3 +453,37 @@ for my $to ('/in', '/other') {
     is("$response->{status} $response->{headers}{'x-all'}", '401 disabled MISS',
        "too old for $to");
 }
+
+
+
+=== TEST 15: an internal redirect to another API, or with another token
+--- http_config eval: $::Zone
+--- config eval
+$::Show . <<'END';
+    auth_api_token_cache tokens;
+    location /a { auth_api_token "r"; auth_api_token_request /_token_api api=a; error_page 404 = /b; try_files /n =404; }
+    location /b { auth_api_token "r"; auth_api_token_request /_token_api api=b; try_files /n =204; }
+    location /c { auth_api_token "r"; error_page 404 = /d; try_files /n =404; }
+    location /d { auth_api_token "r" token=$http_x_token; try_files /n =204; }
+END
+--- perl
+is(all('/a', $::Good), '204 pass MISS', 'the other API is asked, too');
+is(figures()->{calls}, 2, 'two lookups');
+is(all('/a', $::Good), '204 pass HIT', 'both are kept');
+is(figures()->{calls}, 2, 'no lookup');
+is(all('/b', $::Good), '204 pass HIT', 'the other one by itself');
+
+is(all('/c', $::Good), '401 no_token -', 'no other token');
+
+my $response = exchange("GET /c HTTP/1.1\r\nHost: a\r\nX-Token: $::Bad\r\n"
+                        . "Authorization: Bearer $::Good\r\n\r\n");
+
+is("$response->{status} $response->{headers}{'x-all'}", '401 unknown MISS',
+   'another token');
+
+$response = exchange("GET /c HTTP/1.1\r\nHost: a\r\nX-Token: $::Bad\r\n"
+                     . "Authorization: Bearer $::Good\r\n\r\n");
+
+is("$response->{status} $response->{headers}{'x-all'}", '401 unknown HIT',
+   'which is kept');
+--- calls: 4
