@@ -150,7 +150,11 @@ ngx_http_auth_api_token_flight_wait(ngx_http_request_t *r,
     }
 
     if (!ctx->waited) {
-        ctx->deadline = ngx_current_msec + timeout;
+
+        /* later than the lookup's own end is known here */
+
+        ctx->deadline = ngx_current_msec + timeout
+                        + 2 * NGX_HTTP_AUTH_API_TOKEN_POLL;
     }
 
     left = (ngx_msec_int_t) (ctx->deadline - ngx_current_msec);
@@ -193,8 +197,9 @@ ngx_http_auth_api_token_flight_timeout(ngx_event_t *ev)
 
     ngx_memzero(&verdict, sizeof(ngx_http_auth_api_token_verdict_t));
 
+    /* what it says of the API is for the lookup to tell */
+
     verdict.reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
-    verdict.health = NGX_HTTP_AUTH_API_TOKEN_FAULT;
     verdict.cause = "timed out";
 
     ngx_http_auth_api_token_settle(ctx, &verdict);

@@ -243,3 +243,32 @@ my ($status) = answers(@socks);
 
 is($status->{204}, 20, 'all pass');
 --- calls: 2
+
+
+
+=== TEST 8: the API is too slow, and stale facts serve, to all
+--- http_config eval: $::Zone
+--- config
+    auth_api_token_request /_token_api timeout=500ms;
+    auth_api_token_cache tokens valid=100ms stale=1h refresh=off;
+
+    location /t {
+        auth_api_token "r";
+        add_header X-Cache $auth_api_token_cache_status always;
+        add_header X-Worker $pid always;
+        try_files /dev/null =204;
+    }
+--- perl
+my $start = time;
+
+is(exchange($::Ask)->{status}, 204, 'known');
+api('PUT', 'faults/any', { delay => 3000 });
+
+until_true('run out', sub { time - $start > 0.2 });
+
+my ($status, $cache, $worker) = answers(herd(100));
+
+is($status->{204}, 100, 'all pass');
+is($cache->{STALE}, 100, 'with stale facts');
+is(keys %$worker, 2, 'both workers were asked');
+--- calls: 2
