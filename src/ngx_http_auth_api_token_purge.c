@@ -10,6 +10,7 @@
 #include "ngx_http_auth_api_token_json.h"
 #include "ngx_http_auth_api_token_module.h"
 #include "ngx_http_auth_api_token_operate.h"
+#include "ngx_http_auth_api_token_refusal.h"
 #include "ngx_http_auth_api_token_require.h"
 #include "ngx_http_auth_api_token_zone.h"
 
@@ -37,15 +38,11 @@ ngx_http_auth_api_token_purge_handler(ngx_http_request_t *r)
 
     if (r->method != NGX_HTTP_POST) {
 
-        h = ngx_list_push(&r->headers_out.headers);
+        h = ngx_http_auth_api_token_push_header(r, "Allow");
         if (h == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-        h->hash = 1;
-        ngx_str_set(&h->key, "Allow");
         ngx_str_set(&h->value, "POST, DELETE");
 
         return NGX_HTTP_NOT_ALLOWED;

@@ -31,8 +31,6 @@ static ngx_int_t ngx_http_auth_api_token_scope(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx, ngx_str_t *scope);
 static ngx_int_t ngx_http_auth_api_token_set_retry_after(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
-static ngx_table_elt_t *ngx_http_auth_api_token_push_header(
-    ngx_http_request_t *r, char *name);
 static void ngx_http_auth_api_token_log(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
 
@@ -390,7 +388,7 @@ ngx_http_auth_api_token_set_retry_after(ngx_http_request_t *r,
 }
 
 
-static ngx_table_elt_t *
+ngx_table_elt_t *
 ngx_http_auth_api_token_push_header(ngx_http_request_t *r, char *name)
 {
     ngx_table_elt_t  *h;

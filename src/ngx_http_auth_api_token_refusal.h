@@ -45,6 +45,15 @@ ngx_int_t ngx_http_auth_api_token_set_problem(ngx_http_request_t *r,
 
 
 /*
+ * Adds a header without a value to the response; the name is static.  Returns
+ * NULL if there is no memory.
+ */
+
+ngx_table_elt_t *ngx_http_auth_api_token_push_header(ngx_http_request_t *r,
+    char *name);
+
+
+/*
  * The name of a reason, as in $auth_api_token_result; static.
  */
 
