@@ -272,3 +272,34 @@ is($status->{204}, 100, 'all pass');
 is($cache->{STALE}, 100, 'with stale facts');
 is(keys %$worker, 2, 'both workers were asked');
 --- calls: 2
+
+
+
+=== TEST 9: nobody waits for longer than "timeout", for two lookups either
+--- http_config eval: $::Zone
+--- config
+    auth_api_token_request /_token_api timeout=1s;
+    auth_api_token_cache tokens;
+
+    location /t {
+        auth_api_token "r";
+        try_files /dev/null =204;
+    }
+
+    location /purge { auth_api_token_purge tokens; }
+--- api
+fault any {"delay":700}
+--- perl
+my $sock = client();
+print {$sock} $::Ask;
+until_true('asked', sub { figures()->{calls} == 1 });
+
+# who waits has to ask again, and the time that is left is too short
+
+is(exchange("POST /purge HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\n"
+            . '{"all":true}')->{status}, 200, 'purged');
+
+is(read_response($sock)->{status}, 503, 'timed out');
+--- calls: 2
+--- error_log
+cause: timed out

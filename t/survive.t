@@ -172,3 +172,35 @@ my $response = exchange("GET /t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
                         $ENV{TEST_NGINX_PORT_1});
 
 is($response->{status}, 401, 'and the new one has its own');
+
+
+
+=== TEST 4: a reload changes the share of denials
+--- http_config
+    auth_api_token_zone zone=tokens:64k denied=10%;
+--- config eval: $::Config
+--- perl
+my $file = Test::Nginx::Util::server_root() . '/conf/nginx.conf';
+
+ask('/t', "idt:TKN-1234-5678:MADEUP$_") for 1 .. 60;
+
+my $before = zone()->{denials}{entries};
+
+cmp_ok($before, '<', 30, 'a tenth');
+
+open my $in, '<', $file or die;
+my $text = join '', <$in>;
+close $in;
+
+$text =~ s/denied=10%/denied=50%/ or die;
+
+open my $out, '>', $file or die;
+print {$out} $text;
+close $out;
+
+reload();
+
+ask('/t', "idt:TKN-1234-5678:MADEUP$_") for 61 .. 120;
+
+cmp_ok(zone()->{denials}{entries}, '>', $before + 30, 'more than that');
+check_zone();
