@@ -1,6 +1,6 @@
 use lib 't/lib';
 use AuthApiToken;
-use Store qw(request_of summary ask zone);
+use Store qw(request_of summary ask zone post answers purged);
 use Test::Nginx::Socket 'no_plan';
 
 # forgetting verdicts: what is purged by which request, and that no lookup that
@@ -26,34 +26,6 @@ our $Good = token('TKN-1234-5678');
 our $Bad = 'idt:TKN-1234-5678:MADEUPwrong';
 our $ById = '{"token":"TKN-1234-5678"}';
 our $Disabled = { status => 'Disabled', works => 1 };
-
-
-sub post {
-    my ($body, $uri, $method, $headers) = @_;
-
-    return ($method || 'POST') . ' ' . ($uri || '/purge') . " HTTP/1.1\r\n"
-           . "Host: a\r\n" . ($headers || '') . 'Content-Length: '
-           . length($body) . "\r\n\r\n$body";
-}
-
-
-sub answers {
-    my ($request, $n, $name) = @_;
-
-    my $response = exchange($request);
-
-    is($response->{status}, 200, "$name - status");
-    is($response->{headers}{'content-type'}, 'application/json',
-       "$name - type");
-    is($response->{body}, qq({"purged":$n}), "$name - answer");
-}
-
-
-sub purged {
-    my ($body, $n, $uri) = @_;
-
-    answers(post($body, $uri), $n, $body =~ s/\s+/ /gr);
-}
 
 
 # a lookup that has facts of an active token and keeps them for a while, and a

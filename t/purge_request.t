@@ -1,6 +1,6 @@
 use lib 't/lib';
 use AuthApiToken;
-use Store qw(request_of summary ask zone);
+use Store qw(request_of summary ask zone post answers purged);
 use Test::Nginx::Socket 'no_plan';
 
 # requests to purge: their methods, bodies and sizes, and who may send them
@@ -25,15 +25,6 @@ our $Good = token('TKN-1234-5678');
 our $ById = '{"token":"TKN-1234-5678"}';
 
 
-sub post {
-    my ($body, $uri, $method, $headers) = @_;
-
-    return ($method || 'POST') . ' ' . ($uri || '/purge') . " HTTP/1.1\r\n"
-           . "Host: a\r\n" . ($headers || '') . 'Content-Length: '
-           . length($body) . "\r\n\r\n$body";
-}
-
-
 sub chunked {
     my ($body) = @_;
 
@@ -42,25 +33,6 @@ sub chunked {
            . join('', map { sprintf "%x\r\n%s\r\n", length $_, $_ }
                       unpack '(a8000)*', $body)
            . "0\r\n\r\n";
-}
-
-
-sub answers {
-    my ($request, $n, $name) = @_;
-
-    my $response = exchange($request);
-
-    is($response->{status}, 200, "$name - status");
-    is($response->{headers}{'content-type'}, 'application/json',
-       "$name - type");
-    is($response->{body}, qq({"purged":$n}), "$name - answer");
-}
-
-
-sub purged {
-    my ($body, $n, $uri) = @_;
-
-    answers(post($body, $uri), $n, $body =~ s/\s+/ /gr);
 }
 
 

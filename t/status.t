@@ -1,6 +1,7 @@
 use lib 't/lib';
 use AuthApiToken;
-use Store qw(request_of summary ask start zone);
+use Store qw(request_of summary ask start zone get zones moved @Reasons
+             @Outcomes @Bounds);
 use Test::Nginx::Socket 'no_plan';
 
 # the figures, and what makes each of them move
@@ -29,36 +30,6 @@ END
 
 our $Good = token('TKN-1234-5678');
 our $Bad = 'idt:TKN-1234-5678:MADEUPwrong';
-
-our @Reasons = qw(pass no_token malformed unsupported insecure unknown disabled
-                  deleted inactive mismatch account_disabled unreadable account
-                  account_type module require unavailable busy limited);
-our @Outcomes = qw(active unknown disabled deleted inactive mismatch
-                   account_disabled unreadable unavailable);
-our @Bounds = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, '+Inf');
-
-
-sub get {
-    my ($uri, $headers, $method) = @_;
-
-    return exchange(($method || 'GET') . " $uri HTTP/1.1\r\nHost: a\r\n"
-                    . ($headers || '') . "\r\n");
-}
-
-
-sub zones {
-    return JSON::PP->new->utf8->decode(get('/json')->{body})->{zones};
-}
-
-
-# what is not zero, as "name:number"
-
-sub moved {
-    my ($figures) = @_;
-
-    return join ' ', map { $figures->{$_} ? "$_:$figures->{$_}" : () }
-                     sort keys %$figures;
-}
 
 
 # a figure in Prometheus' text

@@ -9,8 +9,17 @@ use warnings;
 use AuthApiToken;
 use Exporter qw(import);
 use JSON::PP ();
+use Test::More ();
 
-our @EXPORT_OK = qw(request_of summary ask start zone);
+our @EXPORT_OK = qw(request_of summary ask start zone get zones moved post
+                    answers purged @Reasons @Outcomes @Bounds);
+
+our @Reasons = qw(pass no_token malformed unsupported insecure unknown disabled
+                  deleted inactive mismatch account_disabled unreadable account
+                  account_type module require unavailable busy limited);
+our @Outcomes = qw(active unknown disabled deleted inactive mismatch
+                   account_disabled unreadable unavailable);
+our @Bounds = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, '+Inf');
 
 
 sub request_of {
@@ -55,6 +64,59 @@ sub zone {
                         . "Connection: close\r\n\r\n")->{body};
 
     return JSON::PP->new->decode($body)->{zones}{$name || 'tokens'};
+}
+
+
+sub get {
+    my ($uri, $headers, $method) = @_;
+
+    return exchange(($method || 'GET') . " $uri HTTP/1.1\r\nHost: a\r\n"
+                    . ($headers || '') . "\r\n");
+}
+
+
+sub zones {
+    return JSON::PP->new->utf8->decode(get('/json')->{body})->{zones};
+}
+
+
+# what is not zero, as "name:number"
+
+sub moved {
+    my ($figures) = @_;
+
+    return join ' ', map { $figures->{$_} ? "$_:$figures->{$_}" : () }
+                     sort keys %$figures;
+}
+
+
+# a request to purge, what it answers, and both
+
+sub post {
+    my ($body, $uri, $method, $headers) = @_;
+
+    return ($method || 'POST') . ' ' . ($uri || '/purge') . " HTTP/1.1\r\n"
+           . "Host: a\r\n" . ($headers || '') . 'Content-Length: '
+           . length($body) . "\r\n\r\n$body";
+}
+
+
+sub answers {
+    my ($request, $n, $name) = @_;
+
+    my $response = exchange($request);
+
+    Test::More::is($response->{status}, 200, "$name - status");
+    Test::More::is($response->{headers}{'content-type'}, 'application/json',
+                   "$name - type");
+    Test::More::is($response->{body}, qq({"purged":$n}), "$name - answer");
+}
+
+
+sub purged {
+    my ($body, $n, $uri) = @_;
+
+    answers(post($body, $uri), $n, $body =~ s/\s+/ /gr);
 }
 
 
