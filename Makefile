@@ -1,7 +1,7 @@
 
 # nginx-dev's copy of nginx, or any nginx source of the version to run with
 NGINX_SRC =	/usr/share/nginx/src
-CFLAGS =	-Wall -Wextra -Wno-unused-parameter -Werror
+CFLAGS =	-O2 -Wall -Wextra -Wno-unused-parameter -Werror
 
 BUILD =		$(CURDIR)/build
 MODULE =	$(BUILD)/objs/ngx_http_auth_api_token_module.so

@@ -53,16 +53,23 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_auth_api_token_module);
 
-    if (ctx && ctx->flight) {
-        return NGX_AGAIN;
+    if (ctx) {
+
+        if (ctx->flight) {
+            return NGX_AGAIN;
+        }
+
+        if (ctx->parked) {
+            ctx->parked = 0;
+            r->read_event_handler = ngx_http_block_reading;
+        }
     }
 
-    if (ctx && ctx->parked) {
-        ctx->parked = 0;
-        r->read_event_handler = ngx_http_block_reading;
-    }
+    realm = alcf->check->realm.value;
 
-    if (ngx_http_complex_value(r, &alcf->check->realm, &realm) != NGX_OK) {
+    if (alcf->check->realm.lengths
+        && ngx_http_complex_value(r, &alcf->check->realm, &realm) != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -133,6 +140,7 @@ ngx_http_auth_api_token_decide(ngx_http_request_t *r,
     token = ctx->token;
 
     ctx->scope = alcf->scope;
+    ctx->prefix = alcf->prefix;
 
     rc = ngx_http_auth_api_token_credential(r, ctx);
 
@@ -385,32 +393,40 @@ ngx_http_auth_api_token_judge(ngx_http_request_t *r,
 
     ctx->facts = &ctx->verdict.facts;
 
-    rc = ngx_http_auth_api_token_test_lines(r, ctx, alcf->accounts,
+    if (alcf->accounts) {
+        rc = ngx_http_auth_api_token_test_lines(r, ctx, alcf->accounts,
                                        ngx_http_auth_api_token_meets_account);
-    if (rc != NGX_OK) {
-        ctx->reason = NGX_HTTP_AUTH_API_TOKEN_ACCOUNT;
-        goto refused;
+        if (rc != NGX_OK) {
+            ctx->reason = NGX_HTTP_AUTH_API_TOKEN_ACCOUNT;
+            goto refused;
+        }
     }
 
-    rc = ngx_http_auth_api_token_test_lines(r, ctx, alcf->account_types,
+    if (alcf->account_types) {
+        rc = ngx_http_auth_api_token_test_lines(r, ctx, alcf->account_types,
                                    ngx_http_auth_api_token_meets_account_type);
-    if (rc != NGX_OK) {
-        ctx->reason = NGX_HTTP_AUTH_API_TOKEN_ACCOUNT_TYPE;
-        goto refused;
+        if (rc != NGX_OK) {
+            ctx->reason = NGX_HTTP_AUTH_API_TOKEN_ACCOUNT_TYPE;
+            goto refused;
+        }
     }
 
-    rc = ngx_http_auth_api_token_test_lines(r, ctx, alcf->modules,
+    if (alcf->modules) {
+        rc = ngx_http_auth_api_token_test_lines(r, ctx, alcf->modules,
                                        ngx_http_auth_api_token_meets_module);
-    if (rc != NGX_OK) {
-        ctx->reason = NGX_HTTP_AUTH_API_TOKEN_MODULE;
-        goto refused;
+        if (rc != NGX_OK) {
+            ctx->reason = NGX_HTTP_AUTH_API_TOKEN_MODULE;
+            goto refused;
+        }
     }
 
-    rc = ngx_http_auth_api_token_test_require(r, ctx, alcf->require);
+    if (alcf->require) {
+        rc = ngx_http_auth_api_token_test_require(r, ctx, alcf->require);
 
-    if (rc != NGX_OK) {
-        ctx->reason = NGX_HTTP_AUTH_API_TOKEN_REQUIRE;
-        goto refused;
+        if (rc != NGX_OK) {
+            ctx->reason = NGX_HTTP_AUTH_API_TOKEN_REQUIRE;
+            goto refused;
+        }
     }
 
     return NGX_OK;
@@ -432,10 +448,6 @@ ngx_http_auth_api_token_test_lines(ngx_http_request_t *r,
     ngx_uint_t                       i, n;
     ngx_http_complex_value_t        *cv;
     ngx_http_auth_api_token_line_t  *line;
-
-    if (lines == NULL) {
-        return NGX_OK;
-    }
 
     line = lines->elts;
 
@@ -471,10 +483,6 @@ ngx_http_auth_api_token_test_require(ngx_http_request_t *r,
     ngx_uint_t                       i, n;
     ngx_http_complex_value_t        *cv;
     ngx_http_auth_api_token_line_t  *line;
-
-    if (lines == NULL) {
-        return NGX_OK;
-    }
 
     line = lines->elts;
 
@@ -527,26 +535,26 @@ ngx_http_auth_api_token_get_ctx(ngx_http_request_t *r)
 ngx_http_auth_api_token_ctx_t *
 ngx_http_auth_api_token_make_ctx(ngx_http_request_t *r)
 {
-    ngx_pool_cleanup_t             *cln;
     ngx_http_auth_api_token_ctx_t  *ctx;
 
     ctx = ngx_http_auth_api_token_get_ctx(r);
 
     if (ctx == NULL) {
-        cln = ngx_pool_cleanup_add(r->pool,
-                                   sizeof(ngx_http_auth_api_token_ctx_t));
-        if (cln == NULL) {
+        ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_auth_api_token_ctx_t));
+        if (ctx == NULL) {
             return NULL;
         }
-
-        ctx = cln->data;
-
-        ngx_memzero(ctx, sizeof(ngx_http_auth_api_token_ctx_t));
 
         ctx->request = r;
         ctx->created = ngx_current_msec;
 
-        cln->handler = ngx_http_auth_api_token_cleanup;
+        /* ngx_pool_cleanup_add() would allocate two times more */
+
+        ctx->cleanup.handler = ngx_http_auth_api_token_cleanup;
+        ctx->cleanup.data = ctx;
+        ctx->cleanup.next = r->pool->cleanup;
+
+        r->pool->cleanup = &ctx->cleanup;
     }
 
     ngx_http_set_ctx(r, ctx, ngx_http_auth_api_token_module);

@@ -26,6 +26,10 @@ static void ngx_http_auth_api_token_refresh(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx,
     ngx_http_auth_api_token_question_t *question,
     ngx_http_auth_api_token_ticket_t *ticket);
+static ngx_http_auth_api_token_reply_t *ngx_http_auth_api_token_get_reply(
+    ngx_http_auth_api_token_ctx_t *ctx);
+static void ngx_http_auth_api_token_take_reply(
+    ngx_http_auth_api_token_ctx_t *ctx, ngx_http_auth_api_token_reply_t *reply);
 static void ngx_http_auth_api_token_take(ngx_http_auth_api_token_ctx_t *ctx,
     ngx_http_auth_api_token_verdict_t *verdict);
 
@@ -65,7 +69,7 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
     question.since = ctx->since;
     question.charge = (alcf->limit != NULL);
 
-    reply = &ngx_http_auth_api_token_reply;
+    reply = ngx_http_auth_api_token_get_reply(ctx);
 
     rc = ngx_http_auth_api_token_store_ask(ctx->store, &question, reply);
 
@@ -92,11 +96,11 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
     switch (rc) {
 
     case NGX_HTTP_AUTH_API_TOKEN_HIT:
-        ngx_http_auth_api_token_take(ctx, &reply->verdict);
+        ngx_http_auth_api_token_take_reply(ctx, reply);
         return NGX_OK;
 
     case NGX_HTTP_AUTH_API_TOKEN_REFRESH:
-        ngx_http_auth_api_token_take(ctx, &reply->verdict);
+        ngx_http_auth_api_token_take_reply(ctx, reply);
         ngx_http_auth_api_token_refresh(r, ctx, &question, &reply->ticket);
         return NGX_OK;
 
@@ -144,8 +148,7 @@ ngx_http_auth_api_token_question(ngx_http_request_t *r,
 
     if (ctx->store != store) {
 
-        if (ngx_http_auth_api_token_digest(store->secret, &ctx->scope,
-                                           &ctx->token, ctx->key)
+        if (ngx_http_auth_api_token_digest(alcf->prefix, &ctx->token, ctx->key)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -178,6 +181,8 @@ ngx_http_auth_api_token_budget(ngx_http_request_t *r,
     ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_budget_t *budget)
 {
+    u_char                               prefix[
+                                           NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
     ngx_str_t                            value;
     ngx_http_auth_api_token_limit_t     *limit;
     ngx_http_auth_api_token_loc_conf_t  *alcf;
@@ -196,8 +201,13 @@ ngx_http_auth_api_token_budget(ngx_http_request_t *r,
     budget->rate = value.len ? limit->rate : 0;
     budget->burst = limit->burst;
 
-    return ngx_http_auth_api_token_digest(store->secret, &scope, &value,
-                                          budget->key);
+    if (ngx_http_auth_api_token_digest(store->secret, &scope, prefix)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_auth_api_token_digest(prefix, &value, budget->key);
 }
 
 
@@ -284,22 +294,57 @@ ngx_http_auth_api_token_settle(ngx_http_auth_api_token_ctx_t *ctx,
             || verdict->reason == NGX_HTTP_AUTH_API_TOKEN_BUSY)
         && ngx_http_auth_api_token_question(r, ctx, &question) == NGX_OK)
     {
-        reply = &ngx_http_auth_api_token_reply;
-
         /* it may be the one in the reply */
 
         copy = *verdict;
         verdict = &copy;
 
+        reply = ngx_http_auth_api_token_get_reply(ctx);
+
         if (ngx_http_auth_api_token_store_stale(ctx->store, &question, reply)
             == NGX_OK)
         {
             ctx->from = NGX_HTTP_AUTH_API_TOKEN_FROM_STALE;
-            verdict = &reply->verdict;
+
+            ngx_http_auth_api_token_take_reply(ctx, reply);
+            return;
         }
     }
 
     ngx_http_auth_api_token_take(ctx, verdict);
+}
+
+
+/*
+ * Variables may point to the strings of a verdict: the next one, after a
+ * redirect, leaves them alone.
+ */
+
+static ngx_http_auth_api_token_reply_t *
+ngx_http_auth_api_token_get_reply(ngx_http_auth_api_token_ctx_t *ctx)
+{
+    ngx_http_auth_api_token_reply_t  *reply;
+
+    reply = &ngx_http_auth_api_token_reply;
+
+    reply->place = ctx->filled ? NULL : ctx->buf;
+
+    return reply;
+}
+
+
+static void
+ngx_http_auth_api_token_take_reply(ngx_http_auth_api_token_ctx_t *ctx,
+    ngx_http_auth_api_token_reply_t *reply)
+{
+    if (reply->place == NULL) {
+        ngx_http_auth_api_token_take(ctx, &reply->verdict);
+        return;
+    }
+
+    ctx->verdict = reply->verdict;
+    ctx->filled = 1;
+    ctx->asked = 1;
 }
 
 

@@ -11,12 +11,28 @@
 
 #define ngx_http_auth_api_token_is_digit(ch)  ((ch) >= '0' && (ch) <= '9')
 #define ngx_http_auth_api_token_is_upper(ch)  ((ch) >= 'A' && (ch) <= 'Z')
-#define ngx_http_auth_api_token_is_alpha(ch)                                 \
-    (((ch) | 0x20) >= 'a' && ((ch) | 0x20) <= 'z')
-
 
 static size_t ngx_http_auth_api_token_scheme(ngx_str_t *value);
+static ngx_uint_t ngx_http_auth_api_token_is_bearer(ngx_str_t *value);
 static ngx_int_t ngx_http_auth_api_token_check_token68(ngx_str_t *token);
+
+
+/* tchar, RFC 9110, section 5.6.2 */
+
+static u_char  ngx_http_auth_api_token_tchar[256] =
+    "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+    "\0!\0#$%&'\0\0*+\0-.\0" "0123456789\0\0\0\0\0\0"
+    "\0ABCDEFGHIJKLMNOPQRSTUVWXYZ\0\0\0^_"
+    "`abcdefghijklmnopqrstuvwxyz\0|\0~\0";
+
+
+/* token68, RFC 9110, section 11.2, without its "=", and ":" */
+
+static u_char  ngx_http_auth_api_token_token68[256] =
+    "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+    "\0\0\0\0\0\0\0\0\0\0\0+\0-./0123456789:\0\0\0\0\0"
+    "\0ABCDEFGHIJKLMNOPQRSTUVWXYZ\0\0\0\0_"
+    "\0abcdefghijklmnopqrstuvwxyz\0\0\0~\0";
 
 
 ngx_int_t
@@ -25,20 +41,19 @@ ngx_http_auth_api_token_parse_header(ngx_str_t *value, ngx_str_t *token)
     u_char  *p, *last;
     size_t   len;
 
-    len = ngx_http_auth_api_token_scheme(value);
+    if (!ngx_http_auth_api_token_is_bearer(value)) {
 
-    p = value->data + len;
-    last = value->data + value->len;
+        len = ngx_http_auth_api_token_scheme(value);
 
-    if (len == 0 || (p < last && *p != ' ')) {
-        return NGX_ERROR;
-    }
+        if (len == 0 || (len < value->len && value->data[len] != ' ')) {
+            return NGX_ERROR;
+        }
 
-    if (len != sizeof("Bearer") - 1
-        || ngx_strncasecmp(value->data, (u_char *) "Bearer", len) != 0)
-    {
         return NGX_DECLINED;
     }
+
+    p = value->data + sizeof("Bearer") - 1;
+    last = value->data + value->len;
 
     while (p < last && *p == ' ') {
         p++;
@@ -54,19 +69,12 @@ ngx_http_auth_api_token_parse_header(ngx_str_t *value, ngx_str_t *token)
 ngx_int_t
 ngx_http_auth_api_token_parse_value(ngx_str_t *value, ngx_str_t *token)
 {
-    u_char  *last;
-    size_t   len;
-
     if (value->len == 0) {
         return NGX_DECLINED;
     }
 
-    last = value->data + value->len;
-    len = sizeof("Bearer") - 1;
-
-    if (ngx_strlchr(value->data, last, ' ')
-        || (value->len == len
-            && ngx_strncasecmp(value->data, (u_char *) "Bearer", len) == 0))
+    if (ngx_strlchr(value->data, value->data + value->len, ' ')
+        || ngx_http_auth_api_token_is_bearer(value))
     {
         return ngx_http_auth_api_token_parse_header(value, token);
     }
@@ -81,41 +89,44 @@ ngx_int_t
 ngx_http_auth_api_token_parse_id(ngx_str_t *token, ngx_str_t *id)
 {
     u_char      *p, *last;
-    ngx_uint_t   i, n;
+    ngx_uint_t   n;
 
-    if (token->len < sizeof("idt:TKN-1234-5678:s") - 1
-        || ngx_strncmp(token->data, "idt:", 4) != 0)
+    if (token->len < sizeof("idt:TKN-1234-5678:s") - 1) {
+        return NGX_DECLINED;
+    }
+
+    p = token->data;
+    last = p + token->len;
+
+    if (p[0] != 'i' || p[1] != 'd' || p[2] != 't' || p[3] != ':') {
+        return NGX_DECLINED;
+    }
+
+    p += 4;
+
+    if (!ngx_http_auth_api_token_is_upper(p[0])
+        || !ngx_http_auth_api_token_is_upper(p[1])
+        || !ngx_http_auth_api_token_is_upper(p[2])
+        || (p[0] == 'E' && p[1] == 'X' && p[2] == 'T'))
     {
         return NGX_DECLINED;
     }
 
-    p = token->data + 4;
-    last = token->data + token->len;
-
     id->data = p;
+    p += 3;
 
-    if (ngx_strncmp(p, "EXT", 3) == 0) {
-        return NGX_DECLINED;
-    }
+    for (n = 0; last - p >= 5; n++) {
 
-    for (i = 0; i < 3; i++) {
-        if (!ngx_http_auth_api_token_is_upper(*p)) {
-            return NGX_DECLINED;
+        if (p[0] != '-'
+            || !ngx_http_auth_api_token_is_digit(p[1])
+            || !ngx_http_auth_api_token_is_digit(p[2])
+            || !ngx_http_auth_api_token_is_digit(p[3])
+            || !ngx_http_auth_api_token_is_digit(p[4]))
+        {
+            break;
         }
 
-        p++;
-    }
-
-    for (n = 0; last - p >= 5 && *p == '-'; n++) {
-        p++;
-
-        for (i = 0; i < 4; i++) {
-            if (!ngx_http_auth_api_token_is_digit(*p)) {
-                return NGX_DECLINED;
-            }
-
-            p++;
-        }
+        p += 5;
     }
 
     id->len = p - id->data;
@@ -133,60 +144,69 @@ ngx_http_auth_api_token_parse_id(ngx_str_t *token, ngx_str_t *id)
 static size_t
 ngx_http_auth_api_token_scheme(ngx_str_t *value)
 {
-    u_char  ch;
-    size_t  n;
+    u_char  *p, *last;
 
-    for (n = 0; n < value->len; n++) {
-        ch = value->data[n];
+    p = value->data;
+    last = p + value->len;
 
-        if (ngx_http_auth_api_token_is_alpha(ch)
-            || ngx_http_auth_api_token_is_digit(ch))
-        {
-            continue;
-        }
-
-        if (ch == '\0' || ngx_strchr("!#$%&'*+-.^_`|~", ch) == NULL) {
-            break;
-        }
+    while (p < last && ngx_http_auth_api_token_tchar[*p]) {
+        p++;
     }
 
-    return n;
+    return p - value->data;
+}
+
+
+static ngx_uint_t
+ngx_http_auth_api_token_is_bearer(ngx_str_t *value)
+{
+    u_char  *p;
+
+    p = value->data;
+
+    return value->len >= 6
+           && (p[0] | 0x20) == 'b'
+           && (p[1] | 0x20) == 'e'
+           && (p[2] | 0x20) == 'a'
+           && (p[3] | 0x20) == 'r'
+           && (p[4] | 0x20) == 'e'
+           && (p[5] | 0x20) == 'r'
+           && (value->len == 6 || p[6] == ' ');
 }
 
 
 static ngx_int_t
 ngx_http_auth_api_token_check_token68(ngx_str_t *token)
 {
-    u_char  ch;
-    size_t  n, len;
+    u_char  *p, *last;
 
-    len = token->len;
-
-    if (len > NGX_HTTP_AUTH_API_TOKEN_MAX_LEN) {
+    if (token->len > NGX_HTTP_AUTH_API_TOKEN_MAX_LEN) {
         return NGX_ERROR;
     }
 
-    while (len && token->data[len - 1] == '=') {
-        len--;
+    p = token->data;
+    last = p + token->len;
+
+    while (last - p >= 4
+           && ngx_http_auth_api_token_token68[p[0]]
+           && ngx_http_auth_api_token_token68[p[1]]
+           && ngx_http_auth_api_token_token68[p[2]]
+           && ngx_http_auth_api_token_token68[p[3]])
+    {
+        p += 4;
     }
 
-    if (len == 0) {
+    while (p < last && ngx_http_auth_api_token_token68[*p]) {
+        p++;
+    }
+
+    if (p == token->data) {
         return NGX_ERROR;
     }
 
-    for (n = 0; n < len; n++) {
-        ch = token->data[n];
-
-        if (ngx_http_auth_api_token_is_alpha(ch)
-            || ngx_http_auth_api_token_is_digit(ch))
-        {
-            continue;
-        }
-
-        if (ch == '\0' || ngx_strchr("-._~+/:", ch) == NULL) {
-            return NGX_ERROR;
-        }
+    while (p < last && *p == '=') {
+        p++;
     }
 
-    return NGX_OK;
+    return (p == last) ? NGX_OK : NGX_ERROR;
 }

@@ -33,7 +33,7 @@ ngx_uint_t
 ngx_http_auth_api_token_store_purge(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_purge_t *purge)
 {
-    ngx_uint_t  n, opaque, node_key;
+    ngx_uint_t  i, n, opaque, node_key;
 
     node_key = purge->id.len
                ? ngx_http_auth_api_token_record_node_key(&purge->id, NULL) : 0;
@@ -61,8 +61,12 @@ ngx_http_auth_api_token_store_purge(ngx_http_auth_api_token_store_t *store,
     }
 
     if (purge->account.len || (purge->id.len && opaque)) {
-        n += ngx_http_auth_api_token_store_walk(store, purge, 0, 0,
-                                                (ngx_uint_t) -1);
+
+        for (i = 0; i < store->nroots; i++) {
+            n += ngx_http_auth_api_token_store_walk(store, purge, 0,
+                                                    i << store->shift,
+                                                    (ngx_uint_t) -1);
+        }
     }
 
     ngx_http_auth_api_token_store_lock(store);
@@ -102,7 +106,10 @@ ngx_http_auth_api_token_store_void(ngx_http_auth_api_token_store_t *store,
 }
 
 
-/* a batch begins where the last one ended, whatever happened in between */
+/*
+ * A tree from "first" to "last", in batches.  One begins where that before it
+ * ended, whatever happened in between.
+ */
 
 static ngx_uint_t
 ngx_http_auth_api_token_store_walk(ngx_http_auth_api_token_store_t *store,
@@ -111,7 +118,6 @@ ngx_http_auth_api_token_store_walk(ngx_http_auth_api_token_store_t *store,
 {
     u_char                             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
     ngx_uint_t                         i, n;
-    ngx_rbtree_node_t                 *node;
     ngx_http_auth_api_token_record_t  *record, *next;
 
     n = 0;
@@ -132,12 +138,7 @@ ngx_http_auth_api_token_store_walk(ngx_http_auth_api_token_store_t *store,
                 break;
             }
 
-            node = ngx_rbtree_next(&store->tree, &record->node);
-
-            next = node ? ngx_rbtree_data(node,
-                                          ngx_http_auth_api_token_record_t,
-                                          node)
-                        : NULL;
+            next = ngx_http_auth_api_token_record_next(store, record);
 
             if (ngx_http_auth_api_token_store_match(store, record, purge,
                                                     by_node))

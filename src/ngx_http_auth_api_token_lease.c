@@ -145,6 +145,90 @@ ngx_http_auth_api_token_lease_get(ngx_http_auth_api_token_store_t *store,
 }
 
 
+void
+ngx_http_auth_api_token_store_cancel(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_ticket_t *ticket)
+{
+    ngx_http_auth_api_token_lease_t  *lease;
+
+    ngx_http_auth_api_token_store_lock(store);
+
+    lease = ngx_http_auth_api_token_lease_get(store, ticket);
+
+    if (lease) {
+        lease->state = NGX_HTTP_AUTH_API_TOKEN_FREE;
+    }
+
+    ngx_http_auth_api_token_store_unlock(store);
+}
+
+
+ngx_int_t
+ngx_http_auth_api_token_store_poll(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_ticket_t *ticket, ngx_msec_t now,
+    ngx_http_auth_api_token_verdict_t *verdict)
+{
+    ngx_int_t                         rc;
+    ngx_http_auth_api_token_lease_t  *lease;
+
+    lease = &store->leases[ticket->slot];
+
+    if (lease->seq == ticket->seq
+        && lease->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
+        && (ngx_msec_int_t) (now - lease->deadline) < 0)
+    {
+        return NGX_AGAIN;
+    }
+
+    rc = NGX_DECLINED;
+
+    ngx_http_auth_api_token_store_lock(store);
+
+    if (lease->seq == ticket->seq
+        && lease->state == NGX_HTTP_AUTH_API_TOKEN_FAILED)
+    {
+        ngx_memzero(verdict, sizeof(ngx_http_auth_api_token_verdict_t));
+
+        verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
+        verdict->asked = lease->asked;
+        verdict->health = lease->health;
+        verdict->status = lease->status;
+        verdict->retry_after = lease->retry_after;
+        verdict->cause = "the lookup of another worker failed";
+
+        rc = NGX_OK;
+    }
+
+    ngx_http_auth_api_token_store_unlock(store);
+
+    return rc;
+}
+
+
+void
+ngx_http_auth_api_token_store_release(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t (*gone)(ngx_pid_t pid))
+{
+    ngx_uint_t                        i;
+    ngx_http_auth_api_token_lease_t  *lease;
+
+    ngx_http_auth_api_token_store_lock(store);
+
+    for (i = 0; i < store->lookups; i++) {
+        lease = &store->leases[i];
+
+        if ((lease->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
+             || lease->state == NGX_HTTP_AUTH_API_TOKEN_PURGED)
+            && gone(lease->pid))
+        {
+            lease->state = NGX_HTTP_AUTH_API_TOKEN_FREE;
+        }
+    }
+
+    ngx_http_auth_api_token_store_unlock(store);
+}
+
+
 ngx_msec_t
 ngx_http_auth_api_token_breaker_wait(ngx_http_auth_api_token_store_t *store,
     ngx_msec_t now)

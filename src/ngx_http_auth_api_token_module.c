@@ -172,7 +172,7 @@ ngx_module_t  ngx_http_auth_api_token_module = {
     ngx_http_auth_api_token_commands,      /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_auth_api_token_init_module,   /* init module */
     ngx_http_auth_api_token_init_process,  /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -193,7 +193,7 @@ static ngx_int_t
 ngx_http_auth_api_token_set_scope(ngx_conf_t *cf,
     ngx_http_auth_api_token_loc_conf_t *conf)
 {
-    ngx_str_t                           text, empty, *part;
+    ngx_str_t                           text, *part;
     ngx_array_t                         parts;
     ngx_uint_t                          i;
     ngx_http_auth_api_token_request_t  *request;
@@ -247,7 +247,7 @@ ngx_http_auth_api_token_set_scope(ngx_conf_t *cf,
                    - text.data;
     }
 
-    /* of one length, as it is a part of every digest */
+    /* of one length, as it is compared with others */
 
     conf->scope.len = NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN;
 
@@ -256,10 +256,7 @@ ngx_http_auth_api_token_set_scope(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    ngx_str_null(&empty);
-
-    return ngx_http_auth_api_token_digest(unkeyed, &empty, &text,
-                                          conf->scope.data);
+    return ngx_http_auth_api_token_digest(unkeyed, &text, conf->scope.data);
 }
 
 
@@ -351,6 +348,9 @@ ngx_http_auth_api_token_create_main_conf(ngx_conf_t *cf)
         != NGX_OK
         || ngx_array_init(&conf->caches, cf->pool, 4,
                           sizeof(ngx_http_auth_api_token_cache_t *))
+           != NGX_OK
+        || ngx_array_init(&conf->checks, cf->pool, 4,
+                          sizeof(ngx_http_auth_api_token_loc_conf_t *))
            != NGX_OK)
     {
         return NULL;
@@ -402,8 +402,10 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
     ngx_http_auth_api_token_loc_conf_t *prev = parent;
     ngx_http_auth_api_token_loc_conf_t *conf = child;
 
-    ngx_http_core_loc_conf_t  *clcf;
-    ngx_http_core_srv_conf_t  *cscf;
+    ngx_http_core_loc_conf_t              *clcf;
+    ngx_http_core_srv_conf_t              *cscf;
+    ngx_http_auth_api_token_loc_conf_t   **check;
+    ngx_http_auth_api_token_main_conf_t   *amcf;
 
     ngx_conf_merge_ptr_value(conf->check, prev->check, NULL);
     ngx_conf_merge_ptr_value(conf->request, prev->request, NULL);
@@ -475,6 +477,16 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
     if (ngx_http_auth_api_token_set_scope(cf, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
+
+    amcf = ngx_http_conf_get_module_main_conf(cf,
+                                              ngx_http_auth_api_token_module);
+
+    check = ngx_array_push(&amcf->checks);
+    if (check == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *check = conf;
 
     return NGX_CONF_OK;
 }

@@ -29,6 +29,7 @@ typedef struct {
     ngx_int_t                          request_id;   /* variable's index */
     ngx_array_t                        zones;        /* ngx_shm_zone_t * */
     ngx_array_t                        caches;       /* to find zones for */
+    ngx_array_t                        checks;       /* to make prefixes for */
 } ngx_http_auth_api_token_main_conf_t;
 
 
@@ -99,6 +100,8 @@ typedef struct {
     ngx_http_auth_api_token_cache_t   *cache;
     ngx_http_auth_api_token_limit_t   *limit;
     ngx_str_t                          scope;
+    u_char                             prefix[       /* of keys */
+                                           NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
 
     ngx_array_t                       *accounts;       /* of lines */
     ngx_array_t                       *account_types;
@@ -134,6 +137,7 @@ typedef enum {
  */
 
 typedef struct {
+    ngx_pool_cleanup_t                 cleanup;
     ngx_http_request_t                *request;
 
     ngx_http_auth_api_token_flight_t  *flight;     /* waited for, or NULL */
@@ -147,6 +151,7 @@ typedef struct {
     ngx_str_t                          id;         /* claimed, may be empty */
 
     ngx_str_t                          scope;      /* of the lookup */
+    u_char                            *prefix;     /* of the key */
     u_char                             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
     ngx_http_auth_api_token_store_t   *store;      /* the key is for, or NULL */
     ngx_msec_t                         since;      /* lookup waited for */
@@ -169,6 +174,11 @@ typedef struct {
     unsigned                           used:1;     /* it made the decision */
     unsigned                           waited:1;
     unsigned                           parked:1;
+    unsigned                           filled:1;   /* the buffer is */
+
+    /* of the verdict's strings, if they fit */
+
+    u_char                             buf[NGX_HTTP_AUTH_API_TOKEN_CELL];
 } ngx_http_auth_api_token_ctx_t;
 
 

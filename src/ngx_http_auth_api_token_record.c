@@ -19,6 +19,18 @@
                                              : &(store)->others)
 
 
+/*
+ * The order of writes matters to who finds them after a signal killed their
+ * process, and not to a processor that runs at the same time.
+ */
+
+#if (NGX_HAVE_GCC_ATOMIC)
+#define ngx_http_auth_api_token_fence()  __atomic_signal_fence(__ATOMIC_SEQ_CST)
+#else
+#define ngx_http_auth_api_token_fence()  ngx_memory_barrier()
+#endif
+
+
 /* how many bytes the first cell of a record has for its strings */
 
 #define NGX_HTTP_AUTH_API_TOKEN_FIRST                                         \
@@ -26,6 +38,21 @@
      - offsetof(ngx_http_auth_api_token_record_t, data))
 
 
+/* the tree of records whose node.key has the same first bits */
+
+#define ngx_http_auth_api_token_root(store, node_key)                         \
+    (&(store)->roots[(node_key) >> (store)->shift])
+
+
+/* odd, so that no two numbers have the same product */
+
+#define NGX_HTTP_AUTH_API_TOKEN_SPREAD                                        \
+    ((ngx_uint_t) 0x9e3779b97f4a7c15)
+
+
+static void ngx_http_auth_api_token_record_tree(
+    ngx_http_auth_api_token_store_t *store, ngx_uint_t node_key,
+    ngx_rbtree_t *tree);
 static ngx_int_t ngx_http_auth_api_token_record_cmp(ngx_uint_t node_key,
     u_char *key, ngx_http_auth_api_token_record_t *record);
 static void ngx_http_auth_api_token_record_insert(ngx_rbtree_node_t *temp,
@@ -70,7 +97,7 @@ ngx_http_auth_api_token_store_change(ngx_http_auth_api_token_store_t *store)
 {
     store->changing = 1;
 
-    ngx_memory_barrier();
+    ngx_http_auth_api_token_fence();
 }
 
 
@@ -78,7 +105,7 @@ void
 ngx_http_auth_api_token_store_unlock(ngx_http_auth_api_token_store_t *store)
 {
     if (store->changing) {
-        ngx_memory_barrier();
+        ngx_http_auth_api_token_fence();
 
         store->changing = 0;
     }
@@ -90,13 +117,16 @@ ngx_http_auth_api_token_store_unlock(ngx_http_auth_api_token_store_t *store)
 void
 ngx_http_auth_api_token_record_reset(ngx_http_auth_api_token_store_t *store)
 {
-    ngx_uint_t  kind;
+    ngx_uint_t  i, kind;
 
     ngx_queue_init(&store->facts);
     ngx_queue_init(&store->others);
 
-    ngx_rbtree_init(&store->tree, &store->sentinel,
-                    ngx_http_auth_api_token_record_insert);
+    ngx_rbtree_sentinel_init(&store->sentinel);
+
+    for (i = 0; i < store->nroots; i++) {
+        store->roots[i] = &store->sentinel;
+    }
 
     for (kind = 0; kind < NGX_HTTP_AUTH_API_TOKEN_KINDS; kind++) {
         store->entries[kind] = 0;
@@ -113,7 +143,7 @@ ngx_http_auth_api_token_record_reset(ngx_http_auth_api_token_store_t *store)
 ngx_uint_t
 ngx_http_auth_api_token_record_node_key(ngx_str_t *id, u_char *key)
 {
-    uint64_t    n;
+    size_t      i;
     ngx_uint_t  node_key;
 
     if (id->len == 0) {
@@ -121,10 +151,15 @@ ngx_http_auth_api_token_record_node_key(ngx_str_t *id, u_char *key)
         return node_key;
     }
 
-    n = ngx_murmur_hash2(id->data, id->len);
-    n = (n << 32) | ngx_crc32_short(id->data, id->len);
+    node_key = 0;
 
-    return (ngx_uint_t) n;
+    for (i = 0; i < id->len; i++) {
+        node_key = ngx_hash(node_key, id->data[i]);
+    }
+
+    /* ids differ in the last bits, and the first ones choose the tree */
+
+    return node_key * NGX_HTTP_AUTH_API_TOKEN_SPREAD;
 }
 
 
@@ -132,14 +167,34 @@ ngx_http_auth_api_token_record_t *
 ngx_http_auth_api_token_record_find(ngx_http_auth_api_token_store_t *store,
     ngx_uint_t node_key, u_char *key)
 {
+    ngx_int_t                          rc;
+    ngx_rbtree_node_t                 *node, *sentinel;
     ngx_http_auth_api_token_record_t  *record;
 
-    record = ngx_http_auth_api_token_record_from(store, node_key, key);
+    node = *ngx_http_auth_api_token_root(store, node_key);
+    sentinel = &store->sentinel;
 
-    if (record
-        && ngx_http_auth_api_token_record_cmp(node_key, key, record) == 0)
-    {
-        return record;
+    while (node != sentinel) {
+
+        if (node_key < node->key) {
+            node = node->left;
+            continue;
+        }
+
+        if (node_key > node->key) {
+            node = node->right;
+            continue;
+        }
+
+        record = ngx_rbtree_data(node, ngx_http_auth_api_token_record_t, node);
+
+        rc = ngx_memcmp(key, record->key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
+
+        if (rc == 0) {
+            return record;
+        }
+
+        node = (rc < 0) ? node->left : node->right;
     }
 
     return NULL;
@@ -154,8 +209,8 @@ ngx_http_auth_api_token_record_from(ngx_http_auth_api_token_store_t *store,
     ngx_rbtree_node_t                 *node, *sentinel;
     ngx_http_auth_api_token_record_t  *record, *next;
 
-    node = store->tree.root;
-    sentinel = store->tree.sentinel;
+    node = *ngx_http_auth_api_token_root(store, node_key);
+    sentinel = &store->sentinel;
     next = NULL;
 
     while (node != sentinel) {
@@ -178,6 +233,37 @@ ngx_http_auth_api_token_record_from(ngx_http_auth_api_token_store_t *store,
     }
 
     return next;
+}
+
+
+ngx_http_auth_api_token_record_t *
+ngx_http_auth_api_token_record_next(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record)
+{
+    ngx_rbtree_t        tree;
+    ngx_rbtree_node_t  *node;
+
+    ngx_http_auth_api_token_record_tree(store, record->node.key, &tree);
+
+    node = ngx_rbtree_next(&tree, &record->node);
+
+    return node ? ngx_rbtree_data(node, ngx_http_auth_api_token_record_t, node)
+                : NULL;
+}
+
+
+/*
+ * The store has the roots only: the module may be loaded anew, to another
+ * address, and the function be another.
+ */
+
+static void
+ngx_http_auth_api_token_record_tree(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t node_key, ngx_rbtree_t *tree)
+{
+    tree->root = *ngx_http_auth_api_token_root(store, node_key);
+    tree->sentinel = &store->sentinel;
+    tree->insert = ngx_http_auth_api_token_record_insert;
 }
 
 
@@ -291,6 +377,7 @@ ngx_http_auth_api_token_record_add(ngx_http_auth_api_token_store_t *store,
     uint32_t                           n, *next;
     ngx_str_t                         *value;
     ngx_uint_t                         i;
+    ngx_rbtree_t                       tree;
     ngx_http_auth_api_token_cell_t    *cell;
     ngx_http_auth_api_token_record_t  *record;
 
@@ -358,11 +445,12 @@ ngx_http_auth_api_token_record_add(ngx_http_auth_api_token_store_t *store,
 
     ngx_memcpy(record->key, key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
 
-    /* the module may have been loaded anew, to another address */
+    ngx_http_auth_api_token_record_tree(store, node_key, &tree);
 
-    store->tree.insert = ngx_http_auth_api_token_record_insert;
+    ngx_rbtree_insert(&tree, &record->node);
+    ngx_http_auth_api_token_crash();
 
-    ngx_rbtree_insert(&store->tree, &record->node);
+    *ngx_http_auth_api_token_root(store, node_key) = tree.root;
     ngx_http_auth_api_token_crash();
     ngx_queue_insert_head(ngx_http_auth_api_token_queue(store, kind),
                           &record->queue);
@@ -377,6 +465,8 @@ ngx_http_auth_api_token_record_delete(ngx_http_auth_api_token_store_t *store,
 {
     uint32_t                         n, next;
     ngx_uint_t                       kind;
+    ngx_rbtree_t                     tree;
+    ngx_rbtree_node_t              **root;
     ngx_http_auth_api_token_cell_t  *cell;
 
     kind = record->node.data;
@@ -391,7 +481,18 @@ ngx_http_auth_api_token_record_delete(ngx_http_auth_api_token_store_t *store,
 
     ngx_queue_remove(&record->queue);
     ngx_http_auth_api_token_crash();
-    ngx_rbtree_delete(&store->tree, &record->node);
+
+    /* who is deleted loses its key */
+
+    root = ngx_http_auth_api_token_root(store, record->node.key);
+
+    ngx_http_auth_api_token_record_tree(store, record->node.key, &tree);
+
+    ngx_rbtree_delete(&tree, &record->node);
+    ngx_http_auth_api_token_crash();
+
+    *root = tree.root;
+    ngx_http_auth_api_token_crash();
 
     for (n = record->next; n; n = next) {
         cell = ngx_http_auth_api_token_cell(store, n);

@@ -53,8 +53,8 @@ void ngx_http_auth_api_token_record_reset(
 
 
 /*
- * What orders the tree before the key does: made of the id, or of the key if
- * the id is empty.
+ * What chooses a tree, and orders it before the key does: made of the id, or of
+ * the key if the id is empty.
  */
 
 ngx_uint_t ngx_http_auth_api_token_record_node_key(ngx_str_t *id, u_char *key);
@@ -69,11 +69,21 @@ ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_record_find(
 
 
 /*
- * Returns the first record that does not come before node_key and key, or NULL.
+ * Returns the first record of the tree of node_key that does not come before
+ * node_key and key, or NULL.
  */
 
 ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_record_from(
     ngx_http_auth_api_token_store_t *store, ngx_uint_t node_key, u_char *key);
+
+
+/*
+ * Returns the next record of the same tree, or NULL.
+ */
+
+ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_record_next(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record);
 
 
 /*
@@ -86,8 +96,7 @@ void ngx_http_auth_api_token_record_touch(
 
 
 /*
- * Copies the strings of a record to buf, of NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS
- * bytes, and lets facts point there.
+ * Copies the strings of a record to buf, and lets facts point there.
  */
 
 void ngx_http_auth_api_token_record_read(

@@ -12,6 +12,7 @@
 
 
 #define NGX_HTTP_AUTH_API_TOKEN_MIN_CELLS    64
+#define NGX_HTTP_AUTH_API_TOKEN_TREE         8        /* cells, at most */
 #define NGX_HTTP_AUTH_API_TOKEN_MIN_RESERVE  8
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_ID       64       /* of denials */
 
@@ -69,14 +70,28 @@ ngx_http_auth_api_token_store_t *
 ngx_http_auth_api_token_store_create(void *addr, size_t size,
     ngx_shmtx_t *mutex, ngx_uint_t lookups, ngx_uint_t denied)
 {
+    size_t                            len;
     u_char                           *end;
+    uint32_t                          nroots, shift;
     ngx_http_auth_api_token_store_t  *store;
 
     store = addr;
     end = (u_char *) addr + size;
 
-    if (size < offsetof(ngx_http_auth_api_token_store_t, leases)
-               + lookups * sizeof(ngx_http_auth_api_token_lease_t)
+    nroots = 1;
+    shift = 8 * sizeof(ngx_uint_t);
+
+    while (nroots < size / NGX_HTTP_AUTH_API_TOKEN_CELL
+                         / NGX_HTTP_AUTH_API_TOKEN_TREE)
+    {
+        nroots *= 2;
+        shift--;
+    }
+
+    len = offsetof(ngx_http_auth_api_token_store_t, leases)
+          + lookups * sizeof(ngx_http_auth_api_token_lease_t);
+
+    if (size < len + nroots * sizeof(ngx_rbtree_node_t *)
                + ngx_cacheline_size
                + NGX_HTTP_AUTH_API_TOKEN_MIN_CELLS
                  * NGX_HTTP_AUTH_API_TOKEN_CELL)
@@ -84,14 +99,17 @@ ngx_http_auth_api_token_store_create(void *addr, size_t size,
         return NULL;
     }
 
-    ngx_memzero(store, offsetof(ngx_http_auth_api_token_store_t, leases)
-                       + lookups * sizeof(ngx_http_auth_api_token_lease_t));
+    ngx_memzero(store, len);
 
     store->layout = NGX_HTTP_AUTH_API_TOKEN_LAYOUT;
     store->lookups = lookups;
     store->mutex = mutex;
 
-    store->cells = ngx_align_ptr(&store->leases[lookups], ngx_cacheline_size);
+    store->nroots = nroots;
+    store->shift = shift;
+    store->roots = (ngx_rbtree_node_t **) ((u_char *) addr + len);
+
+    store->cells = ngx_align_ptr(&store->roots[nroots], ngx_cacheline_size);
     store->ncells = (end - store->cells) / NGX_HTTP_AUTH_API_TOKEN_CELL;
     store->reserve = ngx_max(store->ncells / 128,
                              NGX_HTTP_AUTH_API_TOKEN_MIN_RESERVE);
@@ -134,8 +152,6 @@ ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
 
     node_key = ngx_http_auth_api_token_record_node_key(&question->id,
                                                        question->key);
-
-    ngx_memzero(&reply->verdict, sizeof(ngx_http_auth_api_token_verdict_t));
 
     ngx_http_auth_api_token_store_lock(store);
 
@@ -222,8 +238,13 @@ ngx_http_auth_api_token_store_hit(ngx_http_auth_api_token_store_t *store,
 
     verdict = &reply->verdict;
 
+    if (record->next) {
+        reply->place = NULL;
+    }
+
     ngx_http_auth_api_token_record_read(store, record, &verdict->facts,
-                                        reply->buf);
+                                        reply->place ? reply->place
+                                                     : reply->buf);
 
     if (verdict->facts.id.len == 0) {
         verdict->facts.id = question->id;
@@ -231,6 +252,10 @@ ngx_http_auth_api_token_store_hit(ngx_http_auth_api_token_store_t *store,
 
     verdict->reason = record->reason;
     verdict->asked = record->asked;
+    verdict->health = NGX_HTTP_AUTH_API_TOKEN_UNTOLD;
+    verdict->status = 0;
+    verdict->retry_after = 0;
+    verdict->cause = NULL;
 
     ngx_http_auth_api_token_record_touch(store, record);
 }
@@ -392,6 +417,8 @@ ngx_http_auth_api_token_store_stop(ngx_http_auth_api_token_verdict_t *verdict,
     ngx_http_auth_api_token_reason_e reason, ngx_msec_t wait,
     const char *cause)
 {
+    ngx_memzero(verdict, sizeof(ngx_http_auth_api_token_verdict_t));
+
     verdict->reason = reason;
     verdict->retry_after = (wait + 999) / 1000;
     verdict->cause = cause;
@@ -411,8 +438,6 @@ ngx_http_auth_api_token_store_stale(ngx_http_auth_api_token_store_t *store,
                                                        question->key);
 
     rc = NGX_DECLINED;
-
-    ngx_memzero(&reply->verdict, sizeof(ngx_http_auth_api_token_verdict_t));
 
     ngx_http_auth_api_token_store_lock(store);
 
@@ -568,90 +593,6 @@ ngx_http_auth_api_token_store_keep(ngx_http_auth_api_token_store_t *store,
         record->tried = (uint32_t) (now - NGX_HTTP_AUTH_API_TOKEN_PAUSE);
         record->reason = verdict->reason;
     }
-}
-
-
-void
-ngx_http_auth_api_token_store_cancel(ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_ticket_t *ticket)
-{
-    ngx_http_auth_api_token_lease_t  *lease;
-
-    ngx_http_auth_api_token_store_lock(store);
-
-    lease = ngx_http_auth_api_token_lease_get(store, ticket);
-
-    if (lease) {
-        lease->state = NGX_HTTP_AUTH_API_TOKEN_FREE;
-    }
-
-    ngx_http_auth_api_token_store_unlock(store);
-}
-
-
-ngx_int_t
-ngx_http_auth_api_token_store_poll(ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_ticket_t *ticket, ngx_msec_t now,
-    ngx_http_auth_api_token_verdict_t *verdict)
-{
-    ngx_int_t                         rc;
-    ngx_http_auth_api_token_lease_t  *lease;
-
-    lease = &store->leases[ticket->slot];
-
-    if (lease->seq == ticket->seq
-        && lease->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
-        && (ngx_msec_int_t) (now - lease->deadline) < 0)
-    {
-        return NGX_AGAIN;
-    }
-
-    rc = NGX_DECLINED;
-
-    ngx_http_auth_api_token_store_lock(store);
-
-    if (lease->seq == ticket->seq
-        && lease->state == NGX_HTTP_AUTH_API_TOKEN_FAILED)
-    {
-        ngx_memzero(verdict, sizeof(ngx_http_auth_api_token_verdict_t));
-
-        verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
-        verdict->asked = lease->asked;
-        verdict->health = lease->health;
-        verdict->status = lease->status;
-        verdict->retry_after = lease->retry_after;
-        verdict->cause = "the lookup of another worker failed";
-
-        rc = NGX_OK;
-    }
-
-    ngx_http_auth_api_token_store_unlock(store);
-
-    return rc;
-}
-
-
-void
-ngx_http_auth_api_token_store_release(ngx_http_auth_api_token_store_t *store,
-    ngx_uint_t (*gone)(ngx_pid_t pid))
-{
-    ngx_uint_t                        i;
-    ngx_http_auth_api_token_lease_t  *lease;
-
-    ngx_http_auth_api_token_store_lock(store);
-
-    for (i = 0; i < store->lookups; i++) {
-        lease = &store->leases[i];
-
-        if ((lease->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
-             || lease->state == NGX_HTTP_AUTH_API_TOKEN_PURGED)
-            && gone(lease->pid))
-        {
-            lease->state = NGX_HTTP_AUTH_API_TOKEN_FREE;
-        }
-    }
-
-    ngx_http_auth_api_token_store_unlock(store);
 }
 
 

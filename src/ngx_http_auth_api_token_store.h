@@ -16,7 +16,7 @@
 
 /* any change to what lies in the zone changes this number */
 
-#define NGX_HTTP_AUTH_API_TOKEN_LAYOUT       1
+#define NGX_HTTP_AUTH_API_TOKEN_LAYOUT       2
 
 #define NGX_HTTP_AUTH_API_TOKEN_CELL         256
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS    4096
@@ -31,10 +31,13 @@
 /*
  * A record is the facts of a token, or why it was denied, or the budget of
  * denied lookups of a client.  It takes one cell, and more of them if its bytes
- * do not fit: cells of one size leave no holes that are of no use.  The tree is
- * ordered by node.key and then by the key.  node.key is made of the token's id,
- * so that records of one id are neighbours, and need not hold it.  If the token
- * has none to claim, node.key is made of the key, and they hold their id.
+ * do not fit: cells of one size leave no holes that are of no use.
+ *
+ * The index is a table of trees.  node.key is made of the token's id; its first
+ * bits choose the tree, which is ordered by node.key and then by the key.  So
+ * records of one id are neighbours, and need not hold it, and however many
+ * tokens claim the same id, none takes long to find.  If the token has none to
+ * claim, node.key is made of the key, and they hold their id.
  */
 
 typedef enum {
@@ -118,13 +121,15 @@ typedef struct {
     uint32_t           reserve;        /* cells for denials only */
     uint32_t           max_denied;     /* cells */
     u_char            *cells;
+    uint32_t           nroots;         /* a power of two */
+    uint32_t           shift;          /* of node.key, to choose a root */
+    ngx_rbtree_node_t **roots;
     ngx_shmtx_t       *mutex;
     u_char             secret[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
 
     ngx_atomic_t       changing;
 
-    ngx_rbtree_t       tree;
-    ngx_rbtree_node_t  sentinel;
+    ngx_rbtree_node_t  sentinel;       /* of all trees */
     ngx_queue_t        facts;
     ngx_queue_t        others;
     uint32_t           entries[NGX_HTTP_AUTH_API_TOKEN_KINDS];
@@ -196,6 +201,7 @@ typedef enum {
 typedef struct {
     ngx_http_auth_api_token_verdict_t  verdict;
     ngx_http_auth_api_token_ticket_t   ticket;
+    u_char                            *place;     /* or NULL */
     u_char                             buf[NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS];
 } ngx_http_auth_api_token_reply_t;
 
@@ -240,10 +246,14 @@ void ngx_http_auth_api_token_store_share(
 
 /*
  * What is known of a token, and who has to ask if that is too little: a hit, or
- * one of the other replies above.  The verdict is set for hits, with strings in
- * reply->buf, and for STOP: busy, limited, or unavailable as the API asked not
- * to be asked before "retry_after".  Who waited for a lookup takes what it
- * told, be it too old by now for anybody else.
+ * one of the other replies above.  The verdict is set for hits, and for STOP:
+ * busy, limited, or unavailable as the API asked not to be asked before
+ * "retry_after".  Who waited for a lookup takes what it told, be it too old by
+ * now for anybody else.
+ *
+ * The strings of a verdict are put where the caller says, in reply->place with
+ * room for a cell.  If they are more, reply->place is set to NULL, and they are
+ * in reply->buf.  A claimed id is none of them: it is the one of the question.
  */
 
 ngx_http_auth_api_token_reply_e ngx_http_auth_api_token_store_ask(

@@ -228,11 +228,9 @@ static ngx_int_t
 ngx_http_auth_api_token_fingerprint_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    u_char                                key[
-                                           NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
-    ngx_str_t                             value;
-    ngx_http_auth_api_token_ctx_t        *ctx;
-    ngx_http_auth_api_token_main_conf_t  *amcf;
+    u_char                          key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+    ngx_str_t                       value;
+    ngx_http_auth_api_token_ctx_t  *ctx;
 
     ctx = ngx_http_auth_api_token_get_ctx(r);
 
@@ -244,15 +242,10 @@ ngx_http_auth_api_token_fingerprint_variable(ngx_http_request_t *r,
     if (ctx->store) {
         ngx_memcpy(key, ctx->key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
 
-    } else {
-        amcf = ngx_http_get_module_main_conf(r, ngx_http_auth_api_token_module);
-
-        if (ngx_http_auth_api_token_digest(amcf->secret, &ctx->scope,
-                                           &ctx->token, key)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
+    } else if (ngx_http_auth_api_token_digest(ctx->prefix, &ctx->token, key)
+               != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     value.data = ngx_pnalloc(r->pool, 16);

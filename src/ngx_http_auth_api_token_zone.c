@@ -501,6 +501,39 @@ ngx_http_auth_api_token_find_zones(ngx_conf_t *cf)
 
 
 ngx_int_t
+ngx_http_auth_api_token_init_module(ngx_cycle_t *cycle)
+{
+    u_char                                *secret;
+    ngx_uint_t                             i;
+    ngx_http_auth_api_token_loc_conf_t   **check;
+    ngx_http_auth_api_token_main_conf_t   *amcf;
+
+    amcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_auth_api_token_module);
+    if (amcf == NULL) {
+        return NGX_OK;
+    }
+
+    check = amcf->checks.elts;
+
+    for (i = 0; i < amcf->checks.nelts; i++) {
+
+        secret = check[i]->cache ? check[i]->cache->zone->store->secret
+                                 : amcf->secret;
+
+        if (ngx_http_auth_api_token_digest(secret, &check[i]->scope,
+                                           check[i]->prefix)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
 ngx_http_auth_api_token_init_process(ngx_cycle_t *cycle)
 {
     ngx_http_auth_api_token_release(cycle, ngx_http_auth_api_token_gone);

@@ -41,6 +41,14 @@ ngx_int_t ngx_http_auth_api_token_find_zones(ngx_conf_t *cf);
 
 
 /*
+ * When there are the secrets of the zones: makes the prefixes of the locations
+ * that check tokens.  Returns NGX_OK or NGX_ERROR.
+ */
+
+ngx_int_t ngx_http_auth_api_token_init_module(ngx_cycle_t *cycle);
+
+
+/*
  * A worker that starts gives back what those held that are no more, and one
  * that ends what it holds itself.
  */

@@ -47,7 +47,6 @@ main(int argc, char *const *argv)
     tokens = (argc > 1) ? (ngx_uint_t) atoi(argv[1]) : 100000;
 
     env_init();
-    (void) ngx_crc32_table_init();
 
     size = env_size(64, tokens + tokens / 10 + 100);
 

@@ -33,6 +33,7 @@ typedef struct {
     char            *err;
     size_t           size;
     check_record_t  *previous;
+    ngx_uint_t       tree;
     uint64_t         entries[CHECK_KINDS];
     uint64_t         used[CHECK_KINDS];
     uint64_t         opaque;
@@ -40,7 +41,7 @@ typedef struct {
 
 
 static ngx_int_t check_head(check_ctx_t *ctx);
-static ngx_int_t check_tree(check_ctx_t *ctx);
+static ngx_int_t check_trees(check_ctx_t *ctx);
 static ngx_int_t check_node(check_ctx_t *ctx, ngx_rbtree_node_t *node,
     ngx_rbtree_node_t *parent, ngx_uint_t depth, ngx_uint_t *black);
 static ngx_int_t check_order(check_ctx_t *ctx, check_record_t *record);
@@ -82,7 +83,7 @@ store_check(check_store_t *store, char *err, size_t size)
 
     rc = NGX_ERROR;
 
-    if (check_tree(&ctx) == NGX_OK
+    if (check_trees(&ctx) == NGX_OK
         && check_counters(&ctx) == NGX_OK
         && check_queue(&ctx, &store->facts, 1) == NGX_OK
         && check_queue(&ctx, &store->others, 0) == NGX_OK
@@ -101,7 +102,7 @@ store_check(check_store_t *store, char *err, size_t size)
 static ngx_int_t
 check_head(check_ctx_t *ctx)
 {
-    uintptr_t       cells, leases;
+    uintptr_t       cells, roots;
     check_store_t  *store;
 
     store = ctx->store;
@@ -118,10 +119,24 @@ check_head(check_ctx_t *ctx)
         return check_fail(ctx, "%u lookups", store->lookups);
     }
 
-    cells = (uintptr_t) store->cells;
-    leases = (uintptr_t) &store->leases[store->lookups];
+    if (store->roots
+        != (ngx_rbtree_node_t **) &store->leases[store->lookups])
+    {
+        return check_fail(ctx, "roots at %p", store->roots);
+    }
 
-    if (cells < leases || cells - leases >= 256
+    if (store->shift == 0 || store->shift >= 8 * sizeof(ngx_uint_t)
+        || store->nroots != (uint64_t) 1 << (8 * sizeof(ngx_uint_t)
+                                             - store->shift))
+    {
+        return check_fail(ctx, "nroots %u, shift %u", store->nroots,
+                          store->shift);
+    }
+
+    cells = (uintptr_t) store->cells;
+    roots = (uintptr_t) &store->roots[store->nroots];
+
+    if (cells < roots || cells - roots >= 256
         || cells % sizeof(uint64_t) != 0)
     {
         return check_fail(ctx, "cells at %p", store->cells);
@@ -145,33 +160,33 @@ check_head(check_ctx_t *ctx)
 
 
 static ngx_int_t
-check_tree(check_ctx_t *ctx)
+check_trees(check_ctx_t *ctx)
 {
-    ngx_uint_t      black;
-    ngx_rbtree_t   *tree;
-    check_store_t  *store;
+    ngx_uint_t          black;
+    check_store_t      *store;
+    ngx_rbtree_node_t  *root;
 
     store = ctx->store;
-    tree = &store->tree;
 
-    if (tree->sentinel != &store->sentinel) {
-        return check_fail(ctx, "sentinel at %p", tree->sentinel);
-    }
-
-    if (ngx_rbt_is_red(tree->sentinel)) {
+    if (ngx_rbt_is_red(&store->sentinel)) {
         return check_fail(ctx, "red sentinel");
     }
 
-    if (tree->root == tree->sentinel) {
-        return NGX_OK;
-    }
+    for (ctx->tree = 0; ctx->tree < store->nroots; ctx->tree++) {
 
-    if (check_node(ctx, tree->root, NULL, 0, &black) != NGX_OK) {
-        return NGX_ERROR;
-    }
+        root = store->roots[ctx->tree];
 
-    if (ngx_rbt_is_red(tree->root)) {
-        return check_fail(ctx, "red root");
+        if (root == &store->sentinel) {
+            continue;
+        }
+
+        if (check_node(ctx, root, NULL, 0, &black) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (ngx_rbt_is_red(root)) {
+            return check_fail(ctx, "red root of tree %lu", ctx->tree);
+        }
     }
 
     return NGX_OK;
@@ -240,6 +255,12 @@ static ngx_int_t
 check_order(check_ctx_t *ctx, check_record_t *record)
 {
     check_record_t  *previous;
+
+    if (record->node.key >> ctx->store->shift != ctx->tree) {
+        return check_fail(ctx, "cell %u in tree %lu",
+                          check_number(ctx->store, (uintptr_t) record),
+                          ctx->tree);
+    }
 
     previous = ctx->previous;
     ctx->previous = record;

@@ -70,24 +70,34 @@ env_mutex(void)
 size_t
 env_size(ngx_uint_t lookups, ngx_uint_t cells)
 {
-    return offsetof(store_t, leases) + lookups * sizeof(lease_t)
-           + ngx_cacheline_size + cells * T(CELL);
+    size_t  size, roots;
+
+    /* one of 8 cells, and a power of two */
+
+    for (roots = 1; /* void */ ; roots *= 2) {
+        size = offsetof(store_t, leases) + lookups * sizeof(lease_t)
+               + roots * sizeof(ngx_rbtree_node_t *)
+               + ngx_cacheline_size + cells * T(CELL);
+
+        if (roots >= size / T(CELL) / 8) {
+            return size;
+        }
+    }
 }
 
 
 void
 env_key(u_char *key, const char *token)
 {
-    u_char     secret[T(DIGEST_LEN)];
-    ngx_str_t  scope, value;
+    u_char     prefix[T(DIGEST_LEN)];
+    ngx_str_t  value;
 
-    ngx_memzero(secret, T(DIGEST_LEN));
-    ngx_str_set(&scope, "test");
+    ngx_memzero(prefix, T(DIGEST_LEN));
 
     value.len = strlen(token);
     value.data = (u_char *) token;
 
-    if (ngx_http_auth_api_token_digest(secret, &scope, &value, key) != NGX_OK) {
+    if (ngx_http_auth_api_token_digest(prefix, &value, key) != NGX_OK) {
         fprintf(stderr, "ngx_http_auth_api_token_digest() failed\n");
         exit(2);
     }

@@ -29,13 +29,14 @@ static int  zone_failed;
 int
 main(int argc, char **argv)
 {
-    void             *other;
-    u_char           *start;
-    store_t          *store;
-    reply_t           reply;
-    verdict_t         verdict;
-    question_t        question;
-    ngx_slab_pool_t  *pool;
+    void               *other;
+    u_char             *start;
+    store_t            *store;
+    reply_t             reply;
+    verdict_t           verdict;
+    question_t          question;
+    ngx_slab_pool_t    *pool;
+    ngx_rbtree_node_t  *node, *root;
 
     if (argc != 2) {
         fprintf(stderr, "usage: zone_test PROGRAM\n");
@@ -105,11 +106,22 @@ main(int argc, char **argv)
     zone_expect("too many cells", zone_run(argv[1], NULL), 1);
     store->ncells -= 100;
 
-    store->tree.root->left = (ngx_rbtree_node_t *) start;
+    node = (ngx_rbtree_node_t *) store->cells;
+    root = store->roots[0];
+
+    node->left = (ngx_rbtree_node_t *) start;
     zone_expect("a pointer", zone_run(argv[1], NULL), 1);
-    store->tree.root->left = store->tree.root;
+    node->left = node;
     zone_expect("a loop", zone_run(argv[1], NULL), 1);
-    store->tree.root->left = &store->sentinel;
+    node->left = &store->sentinel;
+
+    node->key ^= (ngx_uint_t) 1 << store->shift;
+    zone_expect("another tree", zone_run(argv[1], NULL), 1);
+    node->key ^= (ngx_uint_t) 1 << store->shift;
+
+    store->roots[0] = (ngx_rbtree_node_t *) start;
+    zone_expect("a root", zone_run(argv[1], NULL), 1);
+    store->roots[0] = root;
 
     store->facts.next->next = store->facts.next;
     zone_expect("a queue", zone_run(argv[1], NULL), 1);
