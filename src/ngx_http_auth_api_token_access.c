@@ -173,7 +173,7 @@ ngx_http_auth_api_token_decide(ngx_http_request_t *r,
     }
 
     ctx->used = 1;
-    ctx->reason = ctx->verdict.reason;
+    ctx->reason = ctx->reply.verdict.reason;
 
     if (ctx->reason != NGX_HTTP_AUTH_API_TOKEN_PASS) {
         return NGX_OK;
@@ -200,7 +200,7 @@ ngx_http_auth_api_token_review(ngx_http_auth_api_token_ctx_t *ctx,
     ngx_msec_t                         age, limit;
     ngx_http_auth_api_token_verdict_t  verdict;
 
-    verdict = ctx->verdict;
+    verdict = ctx->reply.verdict;
 
     if (verdict.reason == NGX_HTTP_AUTH_API_TOKEN_LIMITED) {
         return;
@@ -228,8 +228,8 @@ ngx_http_auth_api_token_review(ngx_http_auth_api_token_ctx_t *ctx,
         if (ctx->from == NGX_HTTP_AUTH_API_TOKEN_FROM_STALE) {
 
             if (age >= limit + alcf->cache->stale) {
-                ctx->verdict.reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
-                ctx->verdict.cause = "what is known is too old";
+                ctx->reply.verdict.reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
+                ctx->reply.verdict.cause = "what is known is too old";
             }
 
             return;
@@ -391,7 +391,7 @@ ngx_http_auth_api_token_judge(ngx_http_request_t *r,
 
     /* what is required may be made of the variables about the token */
 
-    ctx->facts = &ctx->verdict.facts;
+    ctx->facts = &ctx->reply.verdict.facts;
 
     if (alcf->accounts) {
         rc = ngx_http_auth_api_token_test_lines(r, ctx, alcf->accounts,
@@ -460,7 +460,7 @@ ngx_http_auth_api_token_test_lines(ngx_http_request_t *r,
                 return NGX_ERROR;
             }
 
-            if (meets(&ctx->verdict.facts, &value) == NGX_OK) {
+            if (meets(&ctx->reply.verdict.facts, &value) == NGX_OK) {
                 break;
             }
         }

@@ -29,14 +29,9 @@ static void ngx_http_auth_api_token_refresh(ngx_http_request_t *r,
 static ngx_http_auth_api_token_reply_t *ngx_http_auth_api_token_get_reply(
     ngx_http_auth_api_token_ctx_t *ctx);
 static void ngx_http_auth_api_token_take_reply(
-    ngx_http_auth_api_token_ctx_t *ctx, ngx_http_auth_api_token_reply_t *reply);
+    ngx_http_auth_api_token_ctx_t *ctx);
 static void ngx_http_auth_api_token_take(ngx_http_auth_api_token_ctx_t *ctx,
     ngx_http_auth_api_token_verdict_t *verdict);
-
-
-/* too large for the stack, and never used by two at a time */
-
-static ngx_http_auth_api_token_reply_t  ngx_http_auth_api_token_reply;
 
 
 ngx_int_t
@@ -96,11 +91,11 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
     switch (rc) {
 
     case NGX_HTTP_AUTH_API_TOKEN_HIT:
-        ngx_http_auth_api_token_take_reply(ctx, reply);
+        ngx_http_auth_api_token_take_reply(ctx);
         return NGX_OK;
 
     case NGX_HTTP_AUTH_API_TOKEN_REFRESH:
-        ngx_http_auth_api_token_take_reply(ctx, reply);
+        ngx_http_auth_api_token_take_reply(ctx);
         ngx_http_auth_api_token_refresh(r, ctx, &question, &reply->ticket);
         return NGX_OK;
 
@@ -146,20 +141,8 @@ ngx_http_auth_api_token_question(ngx_http_request_t *r,
     cache = alcf->cache;
     store = cache->zone->store;
 
-    if (ctx->store != store) {
-
-        if (ngx_http_auth_api_token_digest(alcf->prefix, &ctx->token, ctx->key)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        ctx->store = store;
-    }
-
-    ngx_memcpy(question->key, ctx->key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
-
     question->id = ctx->id;
+    question->node_key = 0;
     question->now = ngx_current_msec;
     question->valid = cache->valid;
     question->denied = cache->denied;
@@ -171,6 +154,20 @@ ngx_http_auth_api_token_question(ngx_http_request_t *r,
     question->since = 0;
     question->charge = 0;
     question->budget = NULL;
+
+    if (ctx->store != store) {
+        ngx_http_auth_api_token_store_prefetch(store, question);
+
+        if (ngx_http_auth_api_token_digest(alcf->prefix, &ctx->token, ctx->key)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        ctx->store = store;
+    }
+
+    ngx_memcpy(question->key, ctx->key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
 
     return NGX_OK;
 }
@@ -277,7 +274,6 @@ ngx_http_auth_api_token_settle(ngx_http_auth_api_token_ctx_t *ctx,
     ngx_http_auth_api_token_verdict_t *verdict)
 {
     ngx_http_request_t                  *r;
-    ngx_http_auth_api_token_reply_t     *reply;
     ngx_http_auth_api_token_verdict_t    copy;
     ngx_http_auth_api_token_loc_conf_t  *alcf;
     ngx_http_auth_api_token_question_t   question;
@@ -299,14 +295,13 @@ ngx_http_auth_api_token_settle(ngx_http_auth_api_token_ctx_t *ctx,
         copy = *verdict;
         verdict = &copy;
 
-        reply = ngx_http_auth_api_token_get_reply(ctx);
-
-        if (ngx_http_auth_api_token_store_stale(ctx->store, &question, reply)
+        if (ngx_http_auth_api_token_store_stale(ctx->store, &question,
+                                    ngx_http_auth_api_token_get_reply(ctx))
             == NGX_OK)
         {
             ctx->from = NGX_HTTP_AUTH_API_TOKEN_FROM_STALE;
 
-            ngx_http_auth_api_token_take_reply(ctx, reply);
+            ngx_http_auth_api_token_take_reply(ctx);
             return;
         }
     }
@@ -323,26 +318,22 @@ ngx_http_auth_api_token_settle(ngx_http_auth_api_token_ctx_t *ctx,
 static ngx_http_auth_api_token_reply_t *
 ngx_http_auth_api_token_get_reply(ngx_http_auth_api_token_ctx_t *ctx)
 {
-    ngx_http_auth_api_token_reply_t  *reply;
+    ctx->reply.buf = ctx->filled ? NULL : ctx->buf;
 
-    reply = &ngx_http_auth_api_token_reply;
-
-    reply->place = ctx->filled ? NULL : ctx->buf;
-
-    return reply;
+    return &ctx->reply;
 }
 
 
+/* what the store told is where it has to be, but for strings that are long */
+
 static void
-ngx_http_auth_api_token_take_reply(ngx_http_auth_api_token_ctx_t *ctx,
-    ngx_http_auth_api_token_reply_t *reply)
+ngx_http_auth_api_token_take_reply(ngx_http_auth_api_token_ctx_t *ctx)
 {
-    if (reply->place == NULL) {
-        ngx_http_auth_api_token_take(ctx, &reply->verdict);
+    if (ctx->reply.buf == NULL) {
+        ngx_http_auth_api_token_take(ctx, &ctx->reply.verdict);
         return;
     }
 
-    ctx->verdict = reply->verdict;
     ctx->filled = 1;
     ctx->asked = 1;
 }
@@ -352,13 +343,14 @@ static void
 ngx_http_auth_api_token_take(ngx_http_auth_api_token_ctx_t *ctx,
     ngx_http_auth_api_token_verdict_t *verdict)
 {
-    if (ngx_http_auth_api_token_copy_verdict(ctx->request->pool, &ctx->verdict,
-                                             verdict)
+    if (ngx_http_auth_api_token_copy_verdict(ctx->request->pool,
+                                             &ctx->reply.verdict, verdict)
         != NGX_OK)
     {
-        ngx_memzero(&ctx->verdict, sizeof(ngx_http_auth_api_token_verdict_t));
+        ngx_memzero(&ctx->reply.verdict,
+                    sizeof(ngx_http_auth_api_token_verdict_t));
 
-        ctx->verdict.reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
+        ctx->reply.verdict.reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
     }
 
     ctx->asked = 1;

@@ -156,7 +156,7 @@ typedef struct {
     ngx_http_auth_api_token_store_t   *store;      /* the key is for, or NULL */
     ngx_msec_t                         since;      /* lookup waited for */
 
-    ngx_http_auth_api_token_verdict_t  verdict;
+    ngx_http_auth_api_token_reply_t    reply;
     ngx_http_auth_api_token_from_e     from;
     void                              *asked_in;   /* the location */
 

@@ -44,12 +44,6 @@
     (&(store)->roots[(node_key) >> (store)->shift])
 
 
-/* odd, so that no two numbers have the same product */
-
-#define NGX_HTTP_AUTH_API_TOKEN_SPREAD                                        \
-    ((ngx_uint_t) 0x9e3779b97f4a7c15)
-
-
 static void ngx_http_auth_api_token_record_tree(
     ngx_http_auth_api_token_store_t *store, ngx_uint_t node_key,
     ngx_rbtree_t *tree);
@@ -140,10 +134,12 @@ ngx_http_auth_api_token_record_reset(ngx_http_auth_api_token_store_t *store)
 }
 
 
+/* a hash, and the last group of digits, so that hardly any two are the same */
+
 ngx_uint_t
 ngx_http_auth_api_token_record_node_key(ngx_str_t *id, u_char *key)
 {
-    size_t      i;
+    uint32_t    last;
     ngx_uint_t  node_key;
 
     if (id->len == 0) {
@@ -151,15 +147,20 @@ ngx_http_auth_api_token_record_node_key(ngx_str_t *id, u_char *key)
         return node_key;
     }
 
-    node_key = 0;
+    node_key = ngx_murmur_hash2(id->data, id->len);
 
-    for (i = 0; i < id->len; i++) {
-        node_key = ngx_hash(node_key, id->data[i]);
+#if (NGX_PTR_SIZE == 8)
+
+    if (id->len >= sizeof(uint32_t)) {
+        ngx_memcpy(&last, id->data + id->len - sizeof(uint32_t),
+                   sizeof(uint32_t));
+
+        node_key = (node_key << 32) | last;
     }
 
-    /* ids differ in the last bits, and the first ones choose the tree */
+#endif
 
-    return node_key * NGX_HTTP_AUTH_API_TOKEN_SPREAD;
+    return node_key;
 }
 
 
@@ -233,6 +234,27 @@ ngx_http_auth_api_token_record_from(ngx_http_auth_api_token_store_t *store,
     }
 
     return next;
+}
+
+
+void
+ngx_http_auth_api_token_record_prefetch(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t node_key)
+{
+#if (NGX_HAVE_GCC_ATOMIC)
+
+    u_char  *p;
+
+    /* it may be gone by now: nothing is read there */
+
+    p = (u_char *) *ngx_http_auth_api_token_root(store, node_key);
+
+    __builtin_prefetch(p);
+    __builtin_prefetch(p + 64);
+    __builtin_prefetch(p + 128);
+    __builtin_prefetch(p + 192);
+
+#endif
 }
 
 

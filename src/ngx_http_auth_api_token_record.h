@@ -78,6 +78,15 @@ ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_record_from(
 
 
 /*
+ * Fetches the root of the tree of node_key, which in all but full stores is all
+ * of the tree, into the caches of the processor.  Needs no mutex.
+ */
+
+void ngx_http_auth_api_token_record_prefetch(
+    ngx_http_auth_api_token_store_t *store, ngx_uint_t node_key);
+
+
+/*
  * Returns the next record of the same tree, or NULL.
  */
 

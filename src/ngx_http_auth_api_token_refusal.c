@@ -379,7 +379,7 @@ ngx_http_auth_api_token_set_retry_after(ngx_http_request_t *r,
 
     ctx->retry_after = h;
 
-    t = ctx->verdict.retry_after ? ctx->verdict.retry_after
+    t = ctx->reply.verdict.retry_after ? ctx->reply.verdict.retry_after
                                  : NGX_HTTP_AUTH_API_TOKEN_RETRY_AFTER;
     h->value.data = p;
     h->value.len = ngx_sprintf(p, "%T", t) - p;
@@ -450,18 +450,18 @@ ngx_http_auth_api_token_log(ngx_http_request_t *r,
 
     if (ctx->used) {
 
-        if (ctx->verdict.facts.account_id.len) {
-            account = &ctx->verdict.facts.account_id;
+        if (ctx->reply.verdict.facts.account_id.len) {
+            account = &ctx->reply.verdict.facts.account_id;
         }
 
-        if (ctx->verdict.cause) {
+        if (ctx->reply.verdict.cause) {
             p = ngx_slprintf(p, cause + sizeof(cause), ", cause: %s",
-                             ctx->verdict.cause);
+                             ctx->reply.verdict.cause);
         }
 
-        if (ctx->verdict.cause && ctx->verdict.status) {
+        if (ctx->reply.verdict.cause && ctx->reply.verdict.status) {
             p = ngx_slprintf(p, cause + sizeof(cause), " (status %ui)",
-                             ctx->verdict.status);
+                             ctx->reply.verdict.status);
         }
     }
 

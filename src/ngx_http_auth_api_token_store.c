@@ -141,6 +141,21 @@ ngx_http_auth_api_token_store_share(ngx_http_auth_api_token_store_t *store,
 }
 
 
+void
+ngx_http_auth_api_token_store_prefetch(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_question_t *question)
+{
+    if (question->id.len == 0) {
+        return;
+    }
+
+    question->node_key = ngx_http_auth_api_token_record_node_key(&question->id,
+                                                                 NULL);
+
+    ngx_http_auth_api_token_record_prefetch(store, question->node_key);
+}
+
+
 ngx_http_auth_api_token_reply_e
 ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_question_t *question,
@@ -150,8 +165,12 @@ ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_reply_e    rc;
     ngx_http_auth_api_token_record_t  *record;
 
-    node_key = ngx_http_auth_api_token_record_node_key(&question->id,
-                                                       question->key);
+    node_key = question->node_key;
+
+    if (node_key == 0) {
+        node_key = ngx_http_auth_api_token_record_node_key(&question->id,
+                                                           question->key);
+    }
 
     ngx_http_auth_api_token_store_lock(store);
 
@@ -236,15 +255,16 @@ ngx_http_auth_api_token_store_hit(ngx_http_auth_api_token_store_t *store,
 {
     ngx_http_auth_api_token_verdict_t  *verdict;
 
+    static u_char  buf[NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS];
+
     verdict = &reply->verdict;
 
     if (record->next) {
-        reply->place = NULL;
+        reply->buf = NULL;
     }
 
     ngx_http_auth_api_token_record_read(store, record, &verdict->facts,
-                                        reply->place ? reply->place
-                                                     : reply->buf);
+                                        reply->buf ? reply->buf : buf);
 
     if (verdict->facts.id.len == 0) {
         verdict->facts.id = question->id;

@@ -173,6 +173,7 @@ typedef struct {
 typedef struct {
     u_char             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
     ngx_str_t          id;             /* claimed, or empty */
+    ngx_uint_t         node_key;       /* of the id, or 0 if it is not known */
     ngx_msec_t         now;
     ngx_msec_t         valid;
     ngx_msec_t         denied;
@@ -201,8 +202,7 @@ typedef enum {
 typedef struct {
     ngx_http_auth_api_token_verdict_t  verdict;
     ngx_http_auth_api_token_ticket_t   ticket;
-    u_char                            *place;     /* or NULL */
-    u_char                             buf[NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS];
+    u_char                            *buf;        /* of the caller, or NULL */
 } ngx_http_auth_api_token_reply_t;
 
 
@@ -245,15 +245,26 @@ void ngx_http_auth_api_token_store_share(
 
 
 /*
+ * Has the processor fetch what there may be about question->id, while the
+ * caller has other things to do, such as to make the key.  May be left out.
+ */
+
+void ngx_http_auth_api_token_store_prefetch(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_question_t *question);
+
+
+/*
  * What is known of a token, and who has to ask if that is too little: a hit, or
  * one of the other replies above.  The verdict is set for hits, and for STOP:
  * busy, limited, or unavailable as the API asked not to be asked before
  * "retry_after".  Who waited for a lookup takes what it told, be it too old by
  * now for anybody else.
  *
- * The strings of a verdict are put where the caller says, in reply->place with
- * room for a cell.  If they are more, reply->place is set to NULL, and they are
- * in reply->buf.  A claimed id is none of them: it is the one of the question.
+ * The strings of a verdict are put into reply->buf, where the caller has room
+ * for a cell.  If they are more, or the caller has none, reply->buf becomes
+ * NULL, and they are in memory of the process until the next call.  A claimed
+ * id is none of them: it is the one of the question.
  */
 
 ngx_http_auth_api_token_reply_e ngx_http_auth_api_token_store_ask(

@@ -202,7 +202,7 @@ ngx_http_auth_api_token_age_variable(ngx_http_request_t *r,
 
     if (ctx == NULL
         || !ctx->used
-        || ctx->verdict.reason >= NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE)
+        || ctx->reply.verdict.reason >= NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE)
     {
         ngx_http_auth_api_token_set_variable(v, NULL);
         return NGX_OK;
@@ -213,7 +213,7 @@ ngx_http_auth_api_token_age_variable(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    age = (ngx_msec_int_t) (ngx_current_msec - ctx->verdict.asked);
+    age = (ngx_msec_int_t) (ngx_current_msec - ctx->reply.verdict.asked);
 
     value.data = p;
     value.len = ngx_sprintf(p, "%M", (ngx_msec_t) ngx_max(age, 0) / 1000) - p;

@@ -15,7 +15,7 @@ ngx_http_auth_api_token_copy_verdict(ngx_pool_t *pool,
     ngx_http_auth_api_token_verdict_t *src)
 {
     size_t      len;
-    u_char     *p;
+    u_char     *p, *data;
     ngx_str_t  *from, *to, *last;
 
     *dst = *src;
@@ -39,8 +39,9 @@ ngx_http_auth_api_token_copy_verdict(ngx_pool_t *pool,
     }
 
     for (to = (ngx_str_t *) &dst->facts; from < last; from++, to++) {
-        to->data = p;
+        data = p;
         p = ngx_cpymem(p, from->data, from->len);
+        to->data = data;
     }
 
     return NGX_OK;

@@ -90,7 +90,8 @@ typedef struct {
 
 
 /*
- * Copies a verdict; the strings of its facts are allocated from the pool.
+ * Copies a verdict, to itself too; the strings of its facts are allocated from
+ * the pool.
  * Returns NGX_OK, or NGX_ERROR if there is no memory.
  */
 

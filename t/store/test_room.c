@@ -102,7 +102,6 @@ test_size(test_t *t, size_t size)
 
     EQUAL(t->store->used[T(FACTS)], cells);
 
-    memset(t->reply.buf, 0, sizeof(t->reply.buf));
 
     EQUAL(test_ask(t, "TKN-1/a"), T(HIT));
 

@@ -1,0 +1,107 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "fill.h"
+
+
+store_t *
+bench_fill(ngx_uint_t tokens)
+{
+    size_t      size;
+    u_char      id[13];
+    store_t    *store;
+    verdict_t   verdict;
+    question_t  question;
+    ngx_uint_t  i;
+
+    static reply_t  reply;
+
+    size = env_size(64, tokens + tokens / 10 + 100);
+
+    store = store_create(env_shared(size), size, env_mutex(), 64, 10);
+    if (store == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(&verdict, sizeof(verdict_t));
+
+    verdict.reason = T(PASS);
+    verdict.health = T(WELL);
+    verdict.asked = 1000;
+    ngx_str_set(&verdict.facts.name, "a name of 20 letters");
+    ngx_str_set(&verdict.facts.account_id, "ACC-8765-4321");
+    ngx_str_set(&verdict.facts.account_name, "a name of 20 letters");
+    ngx_str_set(&verdict.facts.account_type, "Vendor");
+    ngx_str_set(&verdict.facts.modules, "MOD-0478,MOD-1756,MOD-9042");
+
+    for (i = 0; i < tokens; i++) {
+        bench_question(&question, i, id);
+
+        if (store_ask(store, &question, &reply) != T(MISS)
+            || store_end(store, &reply.ticket, &question, &verdict) != NGX_OK)
+        {
+            return NULL;
+        }
+    }
+
+    return store->entries[T(FACTS)] == tokens ? store : NULL;
+}
+
+
+void
+bench_question(question_t *question, ngx_uint_t n, u_char *id)
+{
+    uint64_t    x;
+    ngx_uint_t  i;
+
+    ngx_memzero(question, sizeof(question_t));
+
+    x = n + 1;
+
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN; i += sizeof(x)) {
+        x = (x ^ (x >> 31)) * 0x9e3779b97f4a7c15;
+        ngx_memcpy(question->key + i, &x, sizeof(x));
+    }
+
+    ngx_memcpy(id, "TKN-0000-0000", 13);
+
+    for (i = 12; i > 3; i--) {
+        if (id[i] != '-') {
+            id[i] = '0' + n % 10;
+            n /= 10;
+        }
+    }
+
+    question->id.data = id;
+    question->id.len = 13;
+    question->now = 1000;
+    question->valid = 60000;
+    question->denied = 5000;
+    question->timeout = 10000;
+    question->pid = ngx_pid;
+}
+
+
+double
+bench_now(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+
+int
+bench_cmp(const void *one, const void *two)
+{
+    double  a = *(const double *) one, b = *(const double *) two;
+
+    return (a > b) - (a < b);
+}
