@@ -42,7 +42,18 @@ test:	deps module $(ZONE)
 demo:	deps module
 	t/demo/demo.sh $(MODULE) $(CHECK)
 
+# beside what others do; the store alone needs the sources of nginx
+
+PEERS =		libnginx-mod-http-js libnginx-mod-http-lua lua-cjson \
+		lua-resty-core lua-resty-lrucache strace valgrind wrk
+
+bench:	deps module
+	.ci/deps dpkg-dev $(PEERS)
+	t/bench/run $(MODULE) $(TABLES)
+	test -x $(BUILD)/plain/nginx || .ci/nginx $(BUILD)/plain
+	t/bench/store $(BUILD)/plain
+
 clean:
 	rm -rf $(BUILD) t/servroot*
 
-.PHONY:	all deps module test demo clean
+.PHONY:	all deps module test demo bench clean

@@ -318,7 +318,7 @@ ngx_http_auth_api_token_settle(ngx_http_auth_api_token_ctx_t *ctx,
 static ngx_http_auth_api_token_reply_t *
 ngx_http_auth_api_token_get_reply(ngx_http_auth_api_token_ctx_t *ctx)
 {
-    ctx->reply.buf = ctx->filled ? NULL : ctx->buf;
+    ctx->reply.cell = ctx->filled ? NULL : ctx->cell;
 
     return &ctx->reply;
 }
@@ -329,7 +329,7 @@ ngx_http_auth_api_token_get_reply(ngx_http_auth_api_token_ctx_t *ctx)
 static void
 ngx_http_auth_api_token_take_reply(ngx_http_auth_api_token_ctx_t *ctx)
 {
-    if (ctx->reply.buf == NULL) {
+    if (ctx->reply.cell == NULL) {
         ngx_http_auth_api_token_take(ctx, &ctx->reply.verdict);
         return;
     }

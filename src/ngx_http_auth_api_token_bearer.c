@@ -187,13 +187,17 @@ ngx_http_auth_api_token_check_token68(ngx_str_t *token)
     p = token->data;
     last = p + token->len;
 
-    while (last - p >= 4
+    while (last - p >= 8
            && ngx_http_auth_api_token_token68[p[0]]
            && ngx_http_auth_api_token_token68[p[1]]
            && ngx_http_auth_api_token_token68[p[2]]
-           && ngx_http_auth_api_token_token68[p[3]])
+           && ngx_http_auth_api_token_token68[p[3]]
+           && ngx_http_auth_api_token_token68[p[4]]
+           && ngx_http_auth_api_token_token68[p[5]]
+           && ngx_http_auth_api_token_token68[p[6]]
+           && ngx_http_auth_api_token_token68[p[7]])
     {
-        p += 4;
+        p += 8;
     }
 
     while (p < last && ngx_http_auth_api_token_token68[*p]) {

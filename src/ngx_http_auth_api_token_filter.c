@@ -69,7 +69,9 @@ ngx_http_auth_api_token_header_filter(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_auth_api_token_module);
 
-    if (ngx_http_auth_api_token_set_problem(r, ctx) != NGX_OK) {
+    if ((r->err_status || (ctx && ctx->problem))
+        && ngx_http_auth_api_token_set_problem(r, ctx) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

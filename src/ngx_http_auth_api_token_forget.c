@@ -166,7 +166,8 @@ ngx_http_auth_api_token_store_match(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_record_t *record,
     ngx_http_auth_api_token_purge_t *purge, ngx_uint_t by_node)
 {
-    u_char                           buf[NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS];
+    uint64_t                         buf[NGX_HTTP_AUTH_API_TOKEN_COPY
+                                         / sizeof(uint64_t)];
     ngx_http_auth_api_token_facts_t  facts;
 
     if (record->node.data == NGX_HTTP_AUTH_API_TOKEN_BUDGET) {
@@ -177,7 +178,9 @@ ngx_http_auth_api_token_store_match(ngx_http_auth_api_token_store_t *store,
         return 1;
     }
 
-    ngx_http_auth_api_token_record_read(store, record, &facts, buf);
+    ngx_http_auth_api_token_record_facts(
+                     ngx_http_auth_api_token_record_copy(store, record, buf),
+                     &facts);
 
     return purge->id.len
            ? ngx_http_auth_api_token_store_equal(&facts.id, &purge->id)

@@ -320,7 +320,7 @@ ngx_http_auth_api_token_budget_wait(ngx_http_auth_api_token_store_t *store,
         return 0;
     }
 
-    ngx_http_auth_api_token_record_touch(store, record);
+    ngx_http_auth_api_token_record_touch(store, record, now);
 
     excess = ngx_http_auth_api_token_budget_excess(record, budget, now);
 

@@ -174,11 +174,12 @@ typedef struct {
     unsigned                           used:1;     /* it made the decision */
     unsigned                           waited:1;
     unsigned                           parked:1;
-    unsigned                           filled:1;   /* the buffer is */
+    unsigned                           filled:1;   /* the cell is */
 
-    /* of the verdict's strings, if they fit */
+    /* of the store, with the strings of the verdict, if they fit */
 
-    u_char                             buf[NGX_HTTP_AUTH_API_TOKEN_CELL];
+    uint64_t                           cell[NGX_HTTP_AUTH_API_TOKEN_CELL
+                                            / sizeof(uint64_t)];
 } ngx_http_auth_api_token_ctx_t;
 
 

@@ -19,23 +19,16 @@
                                              : &(store)->others)
 
 
-/*
- * The order of writes matters to who finds them after a signal killed their
- * process, and not to a processor that runs at the same time.
- */
-
-#if (NGX_HAVE_GCC_ATOMIC)
-#define ngx_http_auth_api_token_fence()  __atomic_signal_fence(__ATOMIC_SEQ_CST)
-#else
-#define ngx_http_auth_api_token_fence()  ngx_memory_barrier()
-#endif
-
-
 /* how many bytes the first cell of a record has for its strings */
 
 #define NGX_HTTP_AUTH_API_TOKEN_FIRST                                         \
     (NGX_HTTP_AUTH_API_TOKEN_CELL                                             \
      - offsetof(ngx_http_auth_api_token_record_t, data))
+
+
+/* the second, more or less: after some minutes a few look as if it were now */
+
+#define ngx_http_auth_api_token_used(now)  ((u_char) ((now) >> 10))
 
 
 /* the tree of records whose node.key has the same first bits */
@@ -67,44 +60,14 @@ static size_t ngx_http_auth_api_token_record_len(
 
 
 void
-ngx_http_auth_api_token_store_lock(ngx_http_auth_api_token_store_t *store)
+ngx_http_auth_api_token_store_recover(ngx_http_auth_api_token_store_t *store)
 {
-    ngx_shmtx_lock(store->mutex);
-
-    if (!store->changing) {
-        return;
-    }
-
-    /* nginx freed the mutex of who died, but what it changed is half done */
-
     ngx_http_auth_api_token_record_reset(store);
 
     ngx_memzero(store->leases,
                 store->lookups * sizeof(ngx_http_auth_api_token_lease_t));
 
     store->figures.resets++;
-}
-
-
-void
-ngx_http_auth_api_token_store_change(ngx_http_auth_api_token_store_t *store)
-{
-    store->changing = 1;
-
-    ngx_http_auth_api_token_fence();
-}
-
-
-void
-ngx_http_auth_api_token_store_unlock(ngx_http_auth_api_token_store_t *store)
-{
-    if (store->changing) {
-        ngx_http_auth_api_token_fence();
-
-        store->changing = 0;
-    }
-
-    ngx_shmtx_unlock(store->mutex);
 }
 
 
@@ -334,9 +297,20 @@ ngx_http_auth_api_token_record_insert(ngx_rbtree_node_t *temp,
 
 void
 ngx_http_auth_api_token_record_touch(ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_record_t *record)
+    ngx_http_auth_api_token_record_t *record, ngx_msec_t now)
 {
+    u_char        used;
     ngx_queue_t  *queue;
+
+    used = ngx_http_auth_api_token_used(now);
+
+    if (record->used == used
+        && record->node.data == NGX_HTTP_AUTH_API_TOKEN_FACTS)
+    {
+        return;
+    }
+
+    record->used = used;
 
     queue = ngx_http_auth_api_token_queue(store, record->node.data);
 
@@ -352,39 +326,56 @@ ngx_http_auth_api_token_record_touch(ngx_http_auth_api_token_store_t *store,
 }
 
 
-void
-ngx_http_auth_api_token_record_read(ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_record_t *record,
-    ngx_http_auth_api_token_facts_t *facts, u_char *buf)
+ngx_http_auth_api_token_record_t *
+ngx_http_auth_api_token_record_copy(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record, void *buf)
 {
-    size_t                           len, size;
-    u_char                          *p;
-    uint32_t                         n;
-    ngx_str_t                       *value;
-    ngx_uint_t                       i;
-    ngx_http_auth_api_token_cell_t  *cell;
+    size_t                             len, size;
+    u_char                            *p;
+    uint32_t                           n;
+    ngx_http_auth_api_token_cell_t    *cell;
+    ngx_http_auth_api_token_record_t  *copy;
 
-    value = (ngx_str_t *) facts;
-    p = buf;
+    copy = buf;
 
-    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_STRINGS; i++) {
-        value[i].len = record->len[i];
-        value[i].data = p;
-        p += record->len[i];
+    ngx_memcpy(copy, record, NGX_HTTP_AUTH_API_TOKEN_CELL);
+
+    if (record->next == 0) {
+        return copy;
     }
 
-    len = p - buf;
+    len = ngx_http_auth_api_token_record_len(record)
+          - NGX_HTTP_AUTH_API_TOKEN_FIRST;
 
-    size = ngx_min(len, NGX_HTTP_AUTH_API_TOKEN_FIRST);
-    p = ngx_cpymem(buf, record->data, size);
-    len -= size;
+    p = (u_char *) copy + NGX_HTTP_AUTH_API_TOKEN_CELL;
 
-    for (n = record->next; len; n = cell->next) {
+    for (n = record->next; n; n = cell->next) {
         cell = ngx_http_auth_api_token_cell(store, n);
 
         size = ngx_min(len, sizeof(cell->data));
         p = ngx_cpymem(p, cell->data, size);
         len -= size;
+    }
+
+    return copy;
+}
+
+
+void
+ngx_http_auth_api_token_record_facts(ngx_http_auth_api_token_record_t *copy,
+    ngx_http_auth_api_token_facts_t *facts)
+{
+    u_char      *p;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = (ngx_str_t *) facts;
+    p = copy->data;
+
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_STRINGS; i++) {
+        value[i].len = copy->len[i];
+        value[i].data = p;
+        p += copy->len[i];
     }
 }
 
@@ -464,6 +455,7 @@ ngx_http_auth_api_token_record_add(ngx_http_auth_api_token_store_t *store,
     record->asked = now;
     record->tried = 0;
     record->reason = 0;
+    record->used = ngx_http_auth_api_token_used(now);
 
     ngx_memcpy(record->key, key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
 

@@ -33,15 +33,63 @@ void ngx_http_auth_api_token_crash(void);
 
 
 /*
+ * Empties what a process left half changed, and counts a reset.
+ */
+
+void ngx_http_auth_api_token_store_recover(
+    ngx_http_auth_api_token_store_t *store);
+
+
+/*
+ * The order of writes matters to who finds them after a signal killed their
+ * process, and not to a processor that runs at the same time.
+ */
+
+#if (NGX_HAVE_GCC_ATOMIC)
+#define ngx_http_auth_api_token_fence()  __atomic_signal_fence(__ATOMIC_SEQ_CST)
+#else
+#define ngx_http_auth_api_token_fence()  ngx_memory_barrier()
+#endif
+
+
+/*
  * Takes the mutex, and empties the store if it has the mark of a process that
  * died; sets the mark; takes it away and frees the mutex.
  */
 
-void ngx_http_auth_api_token_store_lock(ngx_http_auth_api_token_store_t *store);
-void ngx_http_auth_api_token_store_change(
-    ngx_http_auth_api_token_store_t *store);
-void ngx_http_auth_api_token_store_unlock(
-    ngx_http_auth_api_token_store_t *store);
+static ngx_inline void
+ngx_http_auth_api_token_store_lock(ngx_http_auth_api_token_store_t *store)
+{
+    ngx_shmtx_lock(store->mutex);
+
+    /* nginx freed the mutex of who died, but what it changed is half done */
+
+    if (store->changing) {
+        ngx_http_auth_api_token_store_recover(store);
+    }
+}
+
+
+static ngx_inline void
+ngx_http_auth_api_token_store_change(ngx_http_auth_api_token_store_t *store)
+{
+    store->changing = 1;
+
+    ngx_http_auth_api_token_fence();
+}
+
+
+static ngx_inline void
+ngx_http_auth_api_token_store_unlock(ngx_http_auth_api_token_store_t *store)
+{
+    if (store->changing) {
+        ngx_http_auth_api_token_fence();
+
+        store->changing = 0;
+    }
+
+    ngx_shmtx_unlock(store->mutex);
+}
 
 
 /*
@@ -96,22 +144,36 @@ ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_record_next(
 
 
 /*
- * Makes the record the last used one; sets the mark if it has to.
+ * Makes the record the last used one; sets the mark if it has to.  Facts stay
+ * where they are for a second, so that processes that use the same ones do not
+ * write to the same memory all the time.
  */
 
 void ngx_http_auth_api_token_record_touch(
     ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_record_t *record);
+    ngx_http_auth_api_token_record_t *record, ngx_msec_t now);
 
 
 /*
- * Copies the strings of a record to buf, and lets facts point there.
+ * Copies a record to buf, which has room for a cell, or if the record has more
+ * of them for NGX_HTTP_AUTH_API_TOKEN_COPY: its strings become one piece.
  */
 
-void ngx_http_auth_api_token_record_read(
+#define NGX_HTTP_AUTH_API_TOKEN_COPY                                          \
+    (NGX_HTTP_AUTH_API_TOKEN_CELL + NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS)
+
+ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_record_copy(
     ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_record_t *record,
-    ngx_http_auth_api_token_facts_t *facts, u_char *buf);
+    ngx_http_auth_api_token_record_t *record, void *buf);
+
+
+/*
+ * Lets facts point to the strings of a copy.  Needs no mutex.
+ */
+
+void ngx_http_auth_api_token_record_facts(
+    ngx_http_auth_api_token_record_t *copy,
+    ngx_http_auth_api_token_facts_t *facts);
 
 
 /*

@@ -30,9 +30,13 @@ static ngx_uint_t ngx_http_auth_api_token_store_good(
     ngx_http_auth_api_token_question_t *question);
 static ngx_msec_t ngx_http_auth_api_token_store_age(
     ngx_http_auth_api_token_record_t *record, ngx_msec_t now);
-static void ngx_http_auth_api_token_store_hit(
+static ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_store_hit(
     ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_record_t *record,
+    ngx_http_auth_api_token_question_t *question,
+    ngx_http_auth_api_token_reply_t *reply);
+static void ngx_http_auth_api_token_store_tell(
+    ngx_http_auth_api_token_record_t *copy,
     ngx_http_auth_api_token_question_t *question,
     ngx_http_auth_api_token_reply_t *reply);
 static ngx_int_t ngx_http_auth_api_token_store_refresh(
@@ -163,7 +167,7 @@ ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
 {
     ngx_uint_t                         node_key;
     ngx_http_auth_api_token_reply_e    rc;
-    ngx_http_auth_api_token_record_t  *record;
+    ngx_http_auth_api_token_record_t  *record, *copy;
 
     node_key = question->node_key;
 
@@ -179,12 +183,6 @@ ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
 
     if (record && ngx_http_auth_api_token_store_good(record, question)) {
 
-        if (!question->again) {
-            store->figures.hits++;
-        }
-
-        ngx_http_auth_api_token_store_hit(store, record, question, reply);
-
         rc = NGX_HTTP_AUTH_API_TOKEN_HIT;
 
         if (question->refresh
@@ -196,12 +194,24 @@ ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
             rc = NGX_HTTP_AUTH_API_TOKEN_REFRESH;
         }
 
+        copy = ngx_http_auth_api_token_store_hit(store, record, question,
+                                                 reply);
+
     } else {
+        copy = NULL;
         rc = ngx_http_auth_api_token_store_miss(store, question, node_key,
                                                 reply);
     }
 
     ngx_http_auth_api_token_store_unlock(store);
+
+    if (copy) {
+        ngx_http_auth_api_token_store_tell(copy, question, reply);
+
+        if (!question->again) {
+            (void) ngx_atomic_fetch_add(&store->figures.hits, 1);
+        }
+    }
 
     return rc;
 }
@@ -247,37 +257,48 @@ ngx_http_auth_api_token_store_age(ngx_http_auth_api_token_record_t *record,
 }
 
 
-static void
+static ngx_http_auth_api_token_record_t *
 ngx_http_auth_api_token_store_hit(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_record_t *record,
     ngx_http_auth_api_token_question_t *question,
     ngx_http_auth_api_token_reply_t *reply)
 {
-    ngx_http_auth_api_token_verdict_t  *verdict;
+    static uint64_t  buf[NGX_HTTP_AUTH_API_TOKEN_COPY / sizeof(uint64_t)];
 
-    static u_char  buf[NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS];
+    ngx_http_auth_api_token_record_touch(store, record, question->now);
+
+    if (record->next) {
+        reply->cell = NULL;
+    }
+
+    return ngx_http_auth_api_token_record_copy(store, record,
+                                               reply->cell ? reply->cell : buf);
+}
+
+
+/* what takes no mutex */
+
+static void
+ngx_http_auth_api_token_store_tell(ngx_http_auth_api_token_record_t *copy,
+    ngx_http_auth_api_token_question_t *question,
+    ngx_http_auth_api_token_reply_t *reply)
+{
+    ngx_http_auth_api_token_verdict_t  *verdict;
 
     verdict = &reply->verdict;
 
-    if (record->next) {
-        reply->buf = NULL;
-    }
-
-    ngx_http_auth_api_token_record_read(store, record, &verdict->facts,
-                                        reply->buf ? reply->buf : buf);
+    ngx_http_auth_api_token_record_facts(copy, &verdict->facts);
 
     if (verdict->facts.id.len == 0) {
         verdict->facts.id = question->id;
     }
 
-    verdict->reason = record->reason;
-    verdict->asked = record->asked;
+    verdict->reason = copy->reason;
+    verdict->asked = copy->asked;
     verdict->health = NGX_HTTP_AUTH_API_TOKEN_UNTOLD;
     verdict->status = 0;
     verdict->retry_after = 0;
     verdict->cause = NULL;
-
-    ngx_http_auth_api_token_record_touch(store, record);
 }
 
 
@@ -450,14 +471,13 @@ ngx_http_auth_api_token_store_stale(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_question_t *question,
     ngx_http_auth_api_token_reply_t *reply)
 {
-    ngx_int_t                          rc;
     ngx_uint_t                         node_key;
-    ngx_http_auth_api_token_record_t  *record;
+    ngx_http_auth_api_token_record_t  *record, *copy;
 
     node_key = ngx_http_auth_api_token_record_node_key(&question->id,
                                                        question->key);
 
-    rc = NGX_DECLINED;
+    copy = NULL;
 
     ngx_http_auth_api_token_store_lock(store);
 
@@ -469,16 +489,21 @@ ngx_http_auth_api_token_store_stale(ngx_http_auth_api_token_store_t *store,
         && ngx_http_auth_api_token_store_age(record, question->now)
            < question->valid + question->stale)
     {
-        ngx_http_auth_api_token_store_hit(store, record, question, reply);
+        copy = ngx_http_auth_api_token_store_hit(store, record, question,
+                                                 reply);
 
         store->figures.stale++;
-
-        rc = NGX_OK;
     }
 
     ngx_http_auth_api_token_store_unlock(store);
 
-    return rc;
+    if (copy == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ngx_http_auth_api_token_store_tell(copy, question, reply);
+
+    return NGX_OK;
 }
 
 

@@ -57,6 +57,7 @@ typedef struct {
     uint32_t           next;           /* cell, or 0 */
     u_short            len[NGX_HTTP_AUTH_API_TOKEN_STRINGS];
     u_char             reason;
+    u_char             used;           /* when it became the last used one */
     u_char             data[1];
 } ngx_http_auth_api_token_record_t;
 
@@ -202,7 +203,7 @@ typedef enum {
 typedef struct {
     ngx_http_auth_api_token_verdict_t  verdict;
     ngx_http_auth_api_token_ticket_t   ticket;
-    u_char                            *buf;        /* of the caller, or NULL */
+    void                              *cell;       /* of the caller, or NULL */
 } ngx_http_auth_api_token_reply_t;
 
 
@@ -261,10 +262,10 @@ void ngx_http_auth_api_token_store_prefetch(
  * "retry_after".  Who waited for a lookup takes what it told, be it too old by
  * now for anybody else.
  *
- * The strings of a verdict are put into reply->buf, where the caller has room
- * for a cell.  If they are more, or the caller has none, reply->buf becomes
- * NULL, and they are in memory of the process until the next call.  A claimed
- * id is none of them: it is the one of the question.
+ * The strings of a verdict are in reply->cell, where the caller has room for
+ * a cell.  If they are more, or the caller has none, reply->cell becomes NULL,
+ * and they are in memory of the process until the next call.  A claimed id is
+ * none of them: it is the one of the question.
  */
 
 ngx_http_auth_api_token_reply_e ngx_http_auth_api_token_store_ask(

@@ -24,7 +24,7 @@
 
 
 #define HAMMER_MAX     32
-#define HAMMER_ROUNDS  5
+#define HAMMER_ROUNDS  15
 #define HAMMER_BATCH   32              /* hits between looks at the clock */
 
 
@@ -62,7 +62,7 @@ static void hammer_pause(double seconds);
 static store_t     *hammer_store;
 static hammer_t    *hammer;
 static ngx_uint_t   hammer_tokens = 10000;
-static double       hammer_seconds = 1;
+static double       hammer_seconds = 0.5;
 
 
 int
@@ -227,6 +227,7 @@ hammer_child(ngx_uint_t n)
 
         for (batch = 0; batch < HAMMER_BATCH; batch++) {
             bench_question(&question, (i++ * 7919) % hammer_tokens, id);
+            store_prefetch(hammer_store, &question);
 
             if (store_ask(hammer_store, &question, &reply) != T(HIT)) {
                 _exit(1);

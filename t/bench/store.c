@@ -53,6 +53,7 @@ main(int argc, char *const *argv)
 
     for (i = 0; i < hits; i++) {
         bench_question(&question, (i * 7919) % tokens, id);
+        store_prefetch(store, &question);
 
         if (store_ask(store, &question, &reply) != T(HIT)) {
             return 1;

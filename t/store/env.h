@@ -36,6 +36,7 @@ typedef ngx_http_auth_api_token_reply_t     reply_t;
 typedef ngx_http_auth_api_token_purge_t     purge_t;
 
 #define store_create   ngx_http_auth_api_token_store_create
+#define store_prefetch ngx_http_auth_api_token_store_prefetch
 #define store_ask      ngx_http_auth_api_token_store_ask
 #define store_stale    ngx_http_auth_api_token_store_stale
 #define store_end      ngx_http_auth_api_token_store_end

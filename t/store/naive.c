@@ -40,7 +40,7 @@ naive_ask(naive_t *m, naive_question_t *q, naive_reply_t *reply)
                  < (r->kind == T(FACTS) ? q->valid : q->denied)))
     {
         m->hits += !q->again;
-        r->stamp = ++m->stamp;
+        naive_touch(m, r, q->now);
 
         reply->rc = T(HIT);
         reply->record = r;
@@ -364,7 +364,7 @@ naive_stale(naive_t *m, naive_question_t *q)
         return NULL;
     }
 
-    r->stamp = ++m->stamp;
+    naive_touch(m, r, q->now);
     m->stale++;
 
     return r;

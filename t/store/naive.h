@@ -38,6 +38,7 @@ typedef struct {
     int64_t     tried;
     int64_t     excess;
     int64_t     stamp;
+    int         moved;                 /* in which second */
 } naive_record_t;
 
 
@@ -154,6 +155,10 @@ int64_t naive_age(naive_record_t *r, int64_t now);
 /* evicts what has to go; the rest of the record is for the caller to set */
 
 naive_record_t *naive_add(naive_t *m, int kind, size_t len, int64_t now);
+
+/* denials are always the last used ones then, facts once a second */
+
+void naive_touch(naive_t *m, naive_record_t *r, int64_t now);
 
 int64_t naive_used(naive_t *m, int kind);
 int64_t naive_entries(naive_t *m, int kind);

@@ -8,6 +8,7 @@
 
 
 static int naive_cells(size_t len);
+static int naive_second(naive_t *m, int64_t now);
 static int naive_evict(naive_t *m, int facts, int64_t now);
 
 
@@ -101,6 +102,7 @@ naive_add(naive_t *m, int kind, size_t len, int64_t now)
             r->kind = kind;
             r->cells = cells;
             r->stamp = ++m->stamp;
+            r->moved = naive_second(m, now);
             return r;
         }
     }
@@ -139,6 +141,29 @@ naive_evict(naive_t *m, int facts, int64_t now)
     }
 
     return NGX_OK;
+}
+
+
+void
+naive_touch(naive_t *m, naive_record_t *r, int64_t now)
+{
+    int  second;
+
+    second = naive_second(m, now);
+
+    if (r->kind == T(FACTS) && r->moved == second) {
+        return;
+    }
+
+    r->moved = second;
+    r->stamp = ++m->stamp;
+}
+
+
+static int
+naive_second(naive_t *m, int64_t now)
+{
+    return ((m->base + (uint64_t) now) / 1024) % 256;
 }
 
 

@@ -331,6 +331,7 @@ points_fill(points_t *p)
 static void
 points_touch(points_t *p)
 {
+    p->question.now += 2000;
     points_ask(p, 1);
 }
 

@@ -168,13 +168,23 @@ test_lru(void)
 
     EQUAL(t.store->entries[T(FACTS)], 56);
 
+    t.question.now += 2000;
+
     EQUAL(test_ask(&t, "TKN-0/a"), T(HIT));
     EQUAL(test_stale(&t, "TKN-2/a"), NGX_OK);
+    CHECK(ngx_queue_next(ngx_queue_head(&t.store->facts))
+          == &((record_t *) t.store->cells)->queue);
+
+    /* not again within a second */
+
+    EQUAL(test_ask(&t, "TKN-0/a"), T(HIT));
+    CHECK(ngx_queue_next(ngx_queue_head(&t.store->facts))
+          == &((record_t *) t.store->cells)->queue);
 
     t.question.now += 100;
     test_learn(&t, "TKN-100/a", T(PASS));
     EQUAL(t.store->figures.evicted[T(FACTS)], 1);
-    EQUAL(t.store->figures.evicted_age, 100);
+    EQUAL(t.store->figures.evicted_age, 2100);
     test_learn(&t, "TKN-101/a", T(PASS));
 
     EQUAL(t.store->entries[T(FACTS)], 56);
@@ -437,7 +447,7 @@ test_capacity(void)
     ngx_str_set(&t.verdict.facts.account_type, "Vendor");
     ngx_str_set(&t.verdict.facts.modules, "MOD-0478,MOD-1756,MOD-9042");
     ngx_str_set(&t.verdict.facts.codes,
-                "new-marketplace,access-management,account-management");
+                "marketplace,access-management,account-management");
 
     EQUAL(t.verdict.facts.name.len, 20);
     EQUAL(t.verdict.facts.account_id.len, 13);

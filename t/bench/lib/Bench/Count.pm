@@ -74,7 +74,33 @@ sub instructions_of {
         $ir{$function} += $count;
     }
 
-    return \%ir;
+    return { ir => \%ir, calls => calls_in($out) };
+}
+
+
+# how often the functions that allocate were called: a name stands where it
+# comes first, and after that its number only
+
+sub calls_in {
+    my ($out) = @_;
+
+    my (%name, %calls, $called);
+
+    open my $in, '<', $out or die "$out: $!\n";
+
+    while (<$in>) {
+        if (/^(c?)fn=\((\d+)\)(?: (.*))?/) {
+            $name{$2} = $3 if defined $3;
+            $called = $name{$2} if $1;
+
+        } elsif (my ($count) = /^calls=(\d+)/) {
+            $calls{malloc} += $count
+                if $called =~ /\A(?:malloc|calloc|realloc|posix_memalign)\z/;
+            $calls{pool} += $count if $called =~ /\Angx_pn?alloc\z/;
+        }
+    }
+
+    return \%calls;
 }
 
 
@@ -87,30 +113,37 @@ sub of_one_hit {
     my $few = instructions_of($name, FEW);
     my $many = instructions_of($name, MANY);
 
-    my %one = map {
-        ($_ => ($many->{$_} - ($few->{$_} || 0)) / (MANY - FEW))
-    } keys %$many;
+    my ($one, $calls) = map {
+        my $what = $_;
 
-    my $all = delete $one{'PROGRAM TOTALS'}
+        +{ map {
+            ($_ => ($many->{$what}{$_} - ($few->{$what}{$_} || 0))
+                   / (MANY - FEW))
+        } keys %{$many->{$what}} };
+    } qw(ir calls);
+
+    my $all = delete $one->{'PROGRAM TOTALS'}
         or die "$name: callgrind wrote nothing\n";
 
-    return ($all, \%one);
+    return ($all, $one, $calls);
 }
 
 
 sub instructions {
     title('instructions', 'Instructions of nginx (without the kernel) for a'
           . ' hit, under callgrind: the difference of ' . MANY . ' and ' . FEW,
-          'hits, one after the other, of ' . TOKENS . ' tokens. ' . NO_SHA);
+          'hits, one after the other, of ' . TOKENS . ' tokens; and calls of'
+          . ' malloc() and of ngx_palloc().', NO_SHA);
 
-    my @rows = [ 'guard', 'instructions', 'over bare' ];
+    my @rows = [ 'guard', 'instructions', 'over bare', 'malloc', 'pool' ];
     my $bare;
 
     for my $name (@Guards) {
-        my ($all) = of_one_hit($name);
+        my ($all, undef, $calls) = of_one_hit($name);
 
         $bare = $all if !defined $bare;
-        push @rows, [ $name, map { sprintf '%.0f', $_ } $all, $all - $bare ];
+        push @rows, [ $name, (map { sprintf '%.0f', $_ } $all, $all - $bare),
+                      map { sprintf '%.1f', $calls->{$_} } qw(malloc pool) ];
     }
 
     table(@rows);
