@@ -47,8 +47,10 @@ demo:	deps module
 PEERS =		libnginx-mod-http-js libnginx-mod-http-lua lua-cjson \
 		lua-resty-core lua-resty-lrucache strace valgrind wrk
 
-bench:	deps module
+peers:	deps
 	.ci/deps dpkg-dev $(PEERS)
+
+bench:	deps module peers
 	t/bench/run $(MODULE) $(TABLES)
 	test -x $(BUILD)/plain/nginx || .ci/nginx $(BUILD)/plain
 	t/bench/store $(BUILD)/plain
@@ -56,4 +58,4 @@ bench:	deps module
 clean:
 	rm -rf $(BUILD) t/servroot*
 
-.PHONY:	all deps module test demo bench clean
+.PHONY:	all deps module test demo peers bench clean
