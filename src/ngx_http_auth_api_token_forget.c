@@ -170,7 +170,7 @@ ngx_http_auth_api_token_store_match(ngx_http_auth_api_token_store_t *store,
                                          / sizeof(uint64_t)];
     ngx_http_auth_api_token_facts_t  facts;
 
-    if (record->node.data == NGX_HTTP_AUTH_API_TOKEN_BUDGET) {
+    if (record->reason == NGX_HTTP_AUTH_API_TOKEN_UNDECIDED) {
         return 0;
     }
 

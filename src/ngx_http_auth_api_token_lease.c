@@ -368,9 +368,9 @@ ngx_http_auth_api_token_budget_charge(ngx_http_auth_api_token_store_t *store,
         ngx_memzero(&facts, sizeof(ngx_http_auth_api_token_facts_t));
 
         record = ngx_http_auth_api_token_record_add(store,
-                                                NGX_HTTP_AUTH_API_TOKEN_BUDGET,
-                                                node_key, budget->key, &facts,
-                                                now);
+                                             NGX_HTTP_AUTH_API_TOKEN_UNDECIDED,
+                                             node_key, budget->key, &facts,
+                                             now);
         if (record == NULL) {
             return;
         }

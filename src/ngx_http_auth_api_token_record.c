@@ -28,13 +28,19 @@
 
 /* the second, more or less: after some minutes a few look as if it were now */
 
-#define ngx_http_auth_api_token_used(now)  ((u_char) ((now) >> 10))
+#define ngx_http_auth_api_token_second(now)  ((u_char) ((now) >> 10))
 
 
 /* the tree of records whose node.key has the same first bits */
 
 #define ngx_http_auth_api_token_root(store, node_key)                         \
     (&(store)->roots[(node_key) >> (store)->shift])
+
+
+/* odd, so that no two numbers have the same product */
+
+#define NGX_HTTP_AUTH_API_TOKEN_SPREAD                                        \
+    ((ngx_uint_t) 0x9e3779b97f4a7c15)
 
 
 static void ngx_http_auth_api_token_record_tree(
@@ -97,12 +103,10 @@ ngx_http_auth_api_token_record_reset(ngx_http_auth_api_token_store_t *store)
 }
 
 
-/* a hash, and the last group of digits, so that hardly any two are the same */
-
 ngx_uint_t
 ngx_http_auth_api_token_record_node_key(ngx_str_t *id, u_char *key)
 {
-    uint32_t    last;
+    size_t      i;
     ngx_uint_t  node_key;
 
     if (id->len == 0) {
@@ -110,20 +114,15 @@ ngx_http_auth_api_token_record_node_key(ngx_str_t *id, u_char *key)
         return node_key;
     }
 
-    node_key = ngx_murmur_hash2(id->data, id->len);
+    node_key = 0;
 
-#if (NGX_PTR_SIZE == 8)
-
-    if (id->len >= sizeof(uint32_t)) {
-        ngx_memcpy(&last, id->data + id->len - sizeof(uint32_t),
-                   sizeof(uint32_t));
-
-        node_key = (node_key << 32) | last;
+    for (i = 0; i < id->len; i++) {
+        node_key = ngx_hash(node_key, id->data[i]);
     }
 
-#endif
+    /* ids differ in the last bits, and the first ones choose the tree */
 
-    return node_key;
+    return node_key * NGX_HTTP_AUTH_API_TOKEN_SPREAD;
 }
 
 
@@ -299,20 +298,21 @@ void
 ngx_http_auth_api_token_record_touch(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_record_t *record, ngx_msec_t now)
 {
-    u_char        used;
+    u_char        second;
     ngx_queue_t  *queue;
 
-    used = ngx_http_auth_api_token_used(now);
+    second = ngx_http_auth_api_token_second(now);
 
-    if (record->used == used
-        && record->node.data == NGX_HTTP_AUTH_API_TOKEN_FACTS)
+    if (record->node.data == second
+        && record->reason == NGX_HTTP_AUTH_API_TOKEN_PASS)
     {
         return;
     }
 
-    record->used = used;
+    record->node.data = second;
 
-    queue = ngx_http_auth_api_token_queue(store, record->node.data);
+    queue = ngx_http_auth_api_token_queue(store,
+                                        ngx_http_auth_api_token_kind(record));
 
     if (ngx_queue_head(queue) == &record->queue) {
         return;
@@ -382,7 +382,7 @@ ngx_http_auth_api_token_record_facts(ngx_http_auth_api_token_record_t *copy,
 
 ngx_http_auth_api_token_record_t *
 ngx_http_auth_api_token_record_add(ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_kind_e kind, ngx_uint_t node_key, u_char *key,
+    ngx_http_auth_api_token_reason_e reason, ngx_uint_t node_key, u_char *key,
     ngx_http_auth_api_token_facts_t *facts, ngx_msec_t now)
 {
     size_t                             len, size;
@@ -392,6 +392,7 @@ ngx_http_auth_api_token_record_add(ngx_http_auth_api_token_store_t *store,
     ngx_uint_t                         i;
     ngx_rbtree_t                       tree;
     ngx_http_auth_api_token_cell_t    *cell;
+    ngx_http_auth_api_token_kind_e     kind;
     ngx_http_auth_api_token_record_t  *record;
 
     value = (ngx_str_t *) facts;
@@ -406,6 +407,7 @@ ngx_http_auth_api_token_record_add(ngx_http_auth_api_token_store_t *store,
     }
 
     n = ngx_http_auth_api_token_count_cells(len);
+    kind = ngx_http_auth_api_token_kind_of(reason);
 
     if (ngx_http_auth_api_token_make_room(store, kind, n, now) != NGX_OK) {
         return NULL;
@@ -451,11 +453,10 @@ ngx_http_auth_api_token_record_add(ngx_http_auth_api_token_store_t *store,
     }
 
     record->node.key = node_key;
-    record->node.data = kind;
+    record->node.data = ngx_http_auth_api_token_second(now);
     record->asked = now;
     record->tried = 0;
-    record->reason = 0;
-    record->used = ngx_http_auth_api_token_used(now);
+    record->reason = (u_char) reason;
 
     ngx_memcpy(record->key, key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
 
@@ -483,7 +484,7 @@ ngx_http_auth_api_token_record_delete(ngx_http_auth_api_token_store_t *store,
     ngx_rbtree_node_t              **root;
     ngx_http_auth_api_token_cell_t  *cell;
 
-    kind = record->node.data;
+    kind = ngx_http_auth_api_token_kind(record);
 
     store->entries[kind]--;
     store->used[kind] -= ngx_http_auth_api_token_count_cells(
@@ -585,7 +586,7 @@ ngx_http_auth_api_token_evict(ngx_http_auth_api_token_store_t *store,
     q = ngx_queue_last(queue);
     record = ngx_queue_data(q, ngx_http_auth_api_token_record_t, queue);
 
-    store->figures.evicted[record->node.data]++;
+    store->figures.evicted[ngx_http_auth_api_token_kind(record)]++;
 
     if (queue == &store->facts) {
         age = (ngx_msec_int_t) (now - record->asked);

@@ -126,8 +126,8 @@ ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_record_from(
 
 
 /*
- * Fetches the root of the tree of node_key, which in all but full stores is all
- * of the tree, into the caches of the processor.  Needs no mutex.
+ * Fetches the root of the tree of node_key into the caches of the processor.
+ * Needs no mutex.
  */
 
 void ngx_http_auth_api_token_record_prefetch(
@@ -177,16 +177,16 @@ void ngx_http_auth_api_token_record_facts(
 
 
 /*
- * Adds a record with the strings of facts, which must not be there yet.  If
- * there is no room, the least recently used have to go: of the same kind, and
- * for facts first of the others.
+ * Adds a record with the strings of facts, which must not be there yet; the
+ * reason is undecided for a budget.  If there is no room, the least recently
+ * used have to go: of the same kind, and for facts first of the others.
  *
  * Returns NULL if the record is too large to be kept.
  */
 
 ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_record_add(
     ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_kind_e kind, ngx_uint_t node_key, u_char *key,
+    ngx_http_auth_api_token_reason_e reason, ngx_uint_t node_key, u_char *key,
     ngx_http_auth_api_token_facts_t *facts, ngx_msec_t now);
 
 

@@ -12,7 +12,7 @@
 
 
 #define NGX_HTTP_AUTH_API_TOKEN_MIN_CELLS    64
-#define NGX_HTTP_AUTH_API_TOKEN_TREE         8        /* cells, at most */
+#define NGX_HTTP_AUTH_API_TOKEN_TREE         16       /* cells for a root */
 #define NGX_HTTP_AUTH_API_TOKEN_MIN_RESERVE  8
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_ID       64       /* of denials */
 
@@ -82,18 +82,22 @@ ngx_http_auth_api_token_store_create(void *addr, size_t size,
     store = addr;
     end = (u_char *) addr + size;
 
-    nroots = 1;
-    shift = 8 * sizeof(ngx_uint_t);
+    len = offsetof(ngx_http_auth_api_token_store_t, leases)
+          + lookups * sizeof(ngx_http_auth_api_token_lease_t);
 
-    while (nroots < size / NGX_HTTP_AUTH_API_TOKEN_CELL
-                         / NGX_HTTP_AUTH_API_TOKEN_TREE)
+    if (size < len) {
+        return NULL;
+    }
+
+    nroots = 2;
+    shift = 8 * sizeof(ngx_uint_t) - 1;
+
+    while (nroots < (size - len) / NGX_HTTP_AUTH_API_TOKEN_CELL
+                                 / NGX_HTTP_AUTH_API_TOKEN_TREE)
     {
         nroots *= 2;
         shift--;
     }
-
-    len = offsetof(ngx_http_auth_api_token_store_t, leases)
-          + lookups * sizeof(ngx_http_auth_api_token_lease_t);
 
     if (size < len + nroots * sizeof(ngx_rbtree_node_t *)
                + ngx_cacheline_size
@@ -186,7 +190,7 @@ ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
         rc = NGX_HTTP_AUTH_API_TOKEN_HIT;
 
         if (question->refresh
-            && record->node.data == NGX_HTTP_AUTH_API_TOKEN_FACTS
+            && record->reason == NGX_HTTP_AUTH_API_TOKEN_PASS
             && ngx_http_auth_api_token_store_refresh(store, record, question,
                                                      node_key, &reply->ticket)
                == NGX_OK)
@@ -231,7 +235,7 @@ ngx_http_auth_api_token_store_good(ngx_http_auth_api_token_record_t *record,
 
     age = ngx_http_auth_api_token_store_age(record, question->now);
 
-    return age < (record->node.data == NGX_HTTP_AUTH_API_TOKEN_FACTS
+    return age < (record->reason == NGX_HTTP_AUTH_API_TOKEN_PASS
                   ? question->valid : question->denied);
 }
 
@@ -485,7 +489,7 @@ ngx_http_auth_api_token_store_stale(ngx_http_auth_api_token_store_t *store,
                                                  question->key);
 
     if (record
-        && record->node.data == NGX_HTTP_AUTH_API_TOKEN_FACTS
+        && record->reason == NGX_HTTP_AUTH_API_TOKEN_PASS
         && ngx_http_auth_api_token_store_age(record, question->now)
            < question->valid + question->stale)
     {
@@ -571,7 +575,6 @@ ngx_http_auth_api_token_store_keep(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_verdict_t *verdict)
 {
     ngx_msec_t                         now;
-    ngx_http_auth_api_token_kind_e     kind;
     ngx_http_auth_api_token_facts_t    facts;
     ngx_http_auth_api_token_record_t  *record;
 
@@ -602,7 +605,6 @@ ngx_http_auth_api_token_store_keep(ngx_http_auth_api_token_store_t *store,
     }
 
     if (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_PASS) {
-        kind = NGX_HTTP_AUTH_API_TOKEN_FACTS;
         facts = verdict->facts;
 
         if (question->id.len) {
@@ -610,7 +612,6 @@ ngx_http_auth_api_token_store_keep(ngx_http_auth_api_token_store_t *store,
         }
 
     } else {
-        kind = NGX_HTTP_AUTH_API_TOKEN_DENIAL;
         ngx_memzero(&facts, sizeof(ngx_http_auth_api_token_facts_t));
 
         if (question->id.len == 0
@@ -630,13 +631,13 @@ ngx_http_auth_api_token_store_keep(ngx_http_auth_api_token_store_t *store,
         }
     }
 
-    record = ngx_http_auth_api_token_record_add(store, kind, lease->id,
-                                                question->key, &facts, now);
+    record = ngx_http_auth_api_token_record_add(store, verdict->reason,
+                                                lease->id, question->key,
+                                                &facts, now);
 
     if (record) {
         record->asked = verdict->asked;
         record->tried = (uint32_t) (now - NGX_HTTP_AUTH_API_TOKEN_PAUSE);
-        record->reason = verdict->reason;
     }
 }
 

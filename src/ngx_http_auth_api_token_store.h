@@ -49,17 +49,26 @@ typedef enum {
 
 
 typedef struct {
-    ngx_rbtree_node_t  node;           /* node.data is the kind */
+    ngx_rbtree_node_t  node;           /* node.data: when it was moved */
     ngx_queue_t        queue;          /* last used first */
     u_char             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
     ngx_msec_t         asked;          /* when the API was; of a budget: used */
     uint32_t           tried;          /* refresh, ms; of a budget: excess */
     uint32_t           next;           /* cell, or 0 */
     u_short            len[NGX_HTTP_AUTH_API_TOKEN_STRINGS];
-    u_char             reason;
-    u_char             used;           /* when it became the last used one */
+    u_char             reason;         /* of a budget: undecided */
     u_char             data[1];
 } ngx_http_auth_api_token_record_t;
+
+
+#define ngx_http_auth_api_token_kind_of(reason)                               \
+    ((reason) == NGX_HTTP_AUTH_API_TOKEN_PASS                                 \
+     ? NGX_HTTP_AUTH_API_TOKEN_FACTS                                          \
+     : (reason) == NGX_HTTP_AUTH_API_TOKEN_UNDECIDED                          \
+       ? NGX_HTTP_AUTH_API_TOKEN_BUDGET : NGX_HTTP_AUTH_API_TOKEN_DENIAL)
+
+#define ngx_http_auth_api_token_kind(record)                                  \
+    ngx_http_auth_api_token_kind_of((record)->reason)
 
 
 typedef struct {

@@ -80,7 +80,7 @@ bench_question(question_t *question, ngx_uint_t n, u_char *id)
     question->id.data = id;
     question->id.len = 13;
     question->now = 1000;
-    question->valid = 60000;
+    question->valid = NGX_MAX_INT_T_VALUE;
     question->denied = 5000;
     question->timeout = 10000;
     question->pid = ngx_pid;

@@ -227,6 +227,7 @@ hammer_child(ngx_uint_t n)
 
         for (batch = 0; batch < HAMMER_BATCH; batch++) {
             bench_question(&question, (i++ * 7919) % hammer_tokens, id);
+            question.now = (ngx_msec_t) (last * 1000);
             store_prefetch(hammer_store, &question);
 
             if (store_ask(hammer_store, &question, &reply) != T(HIT)) {

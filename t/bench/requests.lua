@@ -4,7 +4,7 @@
 --
 -- Token after token of COUNT from FIRST on, in steps of STRIDE, over and over.
 -- With "made" they are made before the start.  Bench/Client.pm makes the same
--- token of the same number.  Ends with a line for Bench/Load.pm.
+-- token of the same number.  Ends with a line for Bench/Round.pm.
 
 local first, count, stride, made
 local n

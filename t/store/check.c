@@ -290,7 +290,7 @@ check_record(check_ctx_t *ctx, check_record_t *record)
     ngx_uint_t  kind, opaque;
 
     n = check_number(ctx->store, (uintptr_t) record);
-    kind = record->node.data;
+    kind = ngx_http_auth_api_token_kind(record);
 
     if (kind >= CHECK_KINDS) {
         return check_fail(ctx, "kind %lu of cell %u", kind, n);
@@ -339,7 +339,7 @@ check_strings(check_ctx_t *ctx, check_record_t *record)
     ngx_http_auth_api_token_cell_t  *cell;
 
     n = check_number(ctx->store, (uintptr_t) record);
-    kind = record->node.data;
+    kind = ngx_http_auth_api_token_kind(record);
     len = 0;
 
     for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_STRINGS; i++) {
@@ -476,7 +476,7 @@ check_queue(check_ctx_t *ctx, ngx_queue_t *queue, ngx_uint_t facts)
         /* a record of the tree, as many as there are, none of them twice */
 
         if (ctx->seen[n] != 1
-            || (record->node.data == CHECK_FACTS) != facts)
+            || (ngx_http_auth_api_token_kind(record) == CHECK_FACTS) != facts)
         {
             return check_fail(ctx, "cell %u is in the wrong queue", n);
         }

@@ -198,7 +198,8 @@ model_queue(model_t *m, ngx_queue_t *queue, ngx_uint_t facts)
         }
 
         model_equal("record in a queue", next != NULL, 1);
-        model_equal("kind in a queue", record->node.data, next->kind);
+        model_equal("kind in a queue", ngx_http_auth_api_token_kind(record),
+                    next->kind);
         model_equal("key in a queue",
                     memcmp(record->key,
                            next->kind == T(BUDGET) ? model_budget[next->key]

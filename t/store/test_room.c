@@ -447,7 +447,7 @@ test_capacity(void)
     ngx_str_set(&t.verdict.facts.account_type, "Vendor");
     ngx_str_set(&t.verdict.facts.modules, "MOD-0478,MOD-1756,MOD-9042");
     ngx_str_set(&t.verdict.facts.codes,
-                "marketplace,access-management,account-management");
+                "new-marketplace,access-management,account-management");
 
     EQUAL(t.verdict.facts.name.len, 20);
     EQUAL(t.verdict.facts.account_id.len, 13);
