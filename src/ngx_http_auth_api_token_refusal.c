@@ -380,7 +380,7 @@ ngx_http_auth_api_token_set_retry_after(ngx_http_request_t *r,
     ctx->retry_after = h;
 
     t = ctx->reply.verdict.retry_after ? ctx->reply.verdict.retry_after
-                                 : NGX_HTTP_AUTH_API_TOKEN_RETRY_AFTER;
+                                       : NGX_HTTP_AUTH_API_TOKEN_RETRY_AFTER;
     h->value.data = p;
     h->value.len = ngx_sprintf(p, "%T", t) - p;
 

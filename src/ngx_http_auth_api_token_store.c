@@ -25,6 +25,8 @@
 #define NGX_HTTP_AUTH_API_TOKEN_PAUSE        1000
 
 
+static ngx_uint_t ngx_http_auth_api_token_store_node_key(
+    ngx_http_auth_api_token_question_t *question);
 static ngx_uint_t ngx_http_auth_api_token_store_good(
     ngx_http_auth_api_token_record_t *record,
     ngx_http_auth_api_token_question_t *question);
@@ -173,12 +175,7 @@ ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_reply_e    rc;
     ngx_http_auth_api_token_record_t  *record, *copy;
 
-    node_key = question->node_key;
-
-    if (node_key == 0) {
-        node_key = ngx_http_auth_api_token_record_node_key(&question->id,
-                                                           question->key);
-    }
+    node_key = ngx_http_auth_api_token_store_node_key(question);
 
     ngx_http_auth_api_token_store_lock(store);
 
@@ -218,6 +215,19 @@ ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
     }
 
     return rc;
+}
+
+
+static ngx_uint_t
+ngx_http_auth_api_token_store_node_key(
+    ngx_http_auth_api_token_question_t *question)
+{
+    if (question->node_key) {
+        return question->node_key;
+    }
+
+    return ngx_http_auth_api_token_record_node_key(&question->id,
+                                                   question->key);
 }
 
 
@@ -478,8 +488,7 @@ ngx_http_auth_api_token_store_stale(ngx_http_auth_api_token_store_t *store,
     ngx_uint_t                         node_key;
     ngx_http_auth_api_token_record_t  *record, *copy;
 
-    node_key = ngx_http_auth_api_token_record_node_key(&question->id,
-                                                       question->key);
+    node_key = ngx_http_auth_api_token_store_node_key(question);
 
     copy = NULL;
 

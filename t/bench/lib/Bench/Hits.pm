@@ -29,13 +29,7 @@ sub hits {
         my @servers = guards(\@Guards, WORKERS => $workers);
 
         for my $tokens (1, 10_000) {
-            my $first = fresh($tokens);
-
-            warm_all($first, $tokens, @servers);
-
-            my $results = rounds_of($rounds, $seconds, 0, sub {
-                return ($first, $tokens, 1, 'made');
-            }, @servers);
+            my $results = hit_rounds($rounds, $seconds, $tokens, @servers);
 
             print "$tokens token", ($tokens > 1 ? 's' : ''), ", $workers"
                   . " worker", ($workers > 1 ? 's' : ''), ":\n\n";
@@ -45,6 +39,21 @@ sub hits {
 
         stop_server(@servers);
     }
+}
+
+
+# rounds with so many tokens that all servers know
+
+sub hit_rounds {
+    my ($rounds, $seconds, $tokens, @servers) = @_;
+
+    my $first = fresh($tokens);
+
+    warm_all($first, $tokens, @servers);
+
+    return rounds_of($rounds, $seconds, 0, sub {
+        return ($first, $tokens, 1, 'made');
+    }, @servers);
 }
 
 
@@ -74,15 +83,8 @@ sub throughput {
           "$rounds rounds of $seconds s, median (min to max).");
 
     my @servers = guards([ qw(bare module) ]);
-    my $first = fresh($tokens);
 
-    warm_all($first, $tokens, @servers);
-
-    my $results = rounds_of($rounds, $seconds, 0, sub {
-        return ($first, $tokens, 1, 'made');
-    }, @servers);
-
-    compared($results, @servers);
+    compared(hit_rounds($rounds, $seconds, $tokens, @servers), @servers);
     stop_server(@servers);
 }
 

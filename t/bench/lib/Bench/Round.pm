@@ -66,8 +66,8 @@ sub wrk_done {
 
     my $text = slurp($wrk->{report});
 
-    my ($requests, $us, $wrong) =
-        $text =~ /^bench: (\d+) requests in (\d+) us, (\d+) wrong$/m
+    my ($requests, $wrong) =
+        $text =~ /^bench: (\d+) requests in \d+ us, (\d+) wrong$/m
         or die "wrk: $text\n";
 
     die "$name: $wrong answers were wrong\n" if $wrong;
