@@ -6,6 +6,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_http_auth_api_token_index.h"
 #include "ngx_http_auth_api_token_record.h"
 
 
@@ -36,7 +37,7 @@ ngx_http_auth_api_token_store_purge(ngx_http_auth_api_token_store_t *store,
     ngx_uint_t  i, n, opaque, node_key;
 
     node_key = purge->id.len
-               ? ngx_http_auth_api_token_record_node_key(&purge->id, NULL) : 0;
+               ? ngx_http_auth_api_token_index_node_key(&purge->id, NULL) : 0;
 
     ngx_http_auth_api_token_store_lock(store);
     ngx_http_auth_api_token_store_change(store);
@@ -128,7 +129,7 @@ ngx_http_auth_api_token_store_walk(ngx_http_auth_api_token_store_t *store,
         ngx_http_auth_api_token_store_lock(store);
         ngx_http_auth_api_token_store_change(store);
 
-        next = ngx_http_auth_api_token_record_from(store, first, key);
+        next = ngx_http_auth_api_token_index_from(store, first, key);
 
         for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_BATCH && next; i++) {
             record = next;
@@ -138,7 +139,7 @@ ngx_http_auth_api_token_store_walk(ngx_http_auth_api_token_store_t *store,
                 break;
             }
 
-            next = ngx_http_auth_api_token_record_next(store, record);
+            next = ngx_http_auth_api_token_index_next(store, record);
 
             if (ngx_http_auth_api_token_store_match(store, record, purge,
                                                     by_node))

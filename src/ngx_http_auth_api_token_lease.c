@@ -6,6 +6,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_http_auth_api_token_index.h"
 #include "ngx_http_auth_api_token_lease.h"
 #include "ngx_http_auth_api_token_record.h"
 
@@ -312,8 +313,8 @@ ngx_http_auth_api_token_budget_wait(ngx_http_auth_api_token_store_t *store,
 
     ngx_str_null(&none);
 
-    record = ngx_http_auth_api_token_record_find(store,
-                 ngx_http_auth_api_token_record_node_key(&none, budget->key),
+    record = ngx_http_auth_api_token_index_find(store,
+                 ngx_http_auth_api_token_index_node_key(&none, budget->key),
                  budget->key);
 
     if (record == NULL) {
@@ -360,9 +361,9 @@ ngx_http_auth_api_token_budget_charge(ngx_http_auth_api_token_store_t *store,
 
     ngx_str_null(&none);
 
-    node_key = ngx_http_auth_api_token_record_node_key(&none, budget->key);
+    node_key = ngx_http_auth_api_token_index_node_key(&none, budget->key);
 
-    record = ngx_http_auth_api_token_record_find(store, node_key, budget->key);
+    record = ngx_http_auth_api_token_index_find(store, node_key, budget->key);
 
     if (record == NULL) {
         ngx_memzero(&facts, sizeof(ngx_http_auth_api_token_facts_t));

@@ -6,12 +6,8 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_http_auth_api_token_index.h"
 #include "ngx_http_auth_api_token_record.h"
-
-
-#define ngx_http_auth_api_token_cell(store, n)                                \
-    ((ngx_http_auth_api_token_cell_t *)                                       \
-         ((store)->cells + ((size_t) (n) - 1) * NGX_HTTP_AUTH_API_TOKEN_CELL))
 
 
 #define ngx_http_auth_api_token_queue(store, kind)                            \
@@ -31,25 +27,6 @@
 #define ngx_http_auth_api_token_second(now)  ((u_char) ((now) >> 10))
 
 
-/* the tree of records whose node.key has the same first bits */
-
-#define ngx_http_auth_api_token_root(store, node_key)                         \
-    (&(store)->roots[(node_key) >> (store)->shift])
-
-
-/* odd, so that no two numbers have the same product */
-
-#define NGX_HTTP_AUTH_API_TOKEN_SPREAD                                        \
-    ((ngx_uint_t) 0x9e3779b97f4a7c15)
-
-
-static void ngx_http_auth_api_token_record_tree(
-    ngx_http_auth_api_token_store_t *store, ngx_uint_t node_key,
-    ngx_rbtree_t *tree);
-static ngx_int_t ngx_http_auth_api_token_record_cmp(ngx_uint_t node_key,
-    u_char *key, ngx_http_auth_api_token_record_t *record);
-static void ngx_http_auth_api_token_record_insert(ngx_rbtree_node_t *temp,
-    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
 static ngx_int_t ngx_http_auth_api_token_make_room(
     ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_kind_e kind, ngx_uint_t n, ngx_msec_t now);
@@ -80,16 +57,12 @@ ngx_http_auth_api_token_store_recover(ngx_http_auth_api_token_store_t *store)
 void
 ngx_http_auth_api_token_record_reset(ngx_http_auth_api_token_store_t *store)
 {
-    ngx_uint_t  i, kind;
+    ngx_uint_t  kind;
 
     ngx_queue_init(&store->facts);
     ngx_queue_init(&store->others);
 
-    ngx_rbtree_sentinel_init(&store->sentinel);
-
-    for (i = 0; i < store->nroots; i++) {
-        store->roots[i] = &store->sentinel;
-    }
+    ngx_http_auth_api_token_index_reset(store);
 
     for (kind = 0; kind < NGX_HTTP_AUTH_API_TOKEN_KINDS; kind++) {
         store->entries[kind] = 0;
@@ -100,197 +73,6 @@ ngx_http_auth_api_token_record_reset(ngx_http_auth_api_token_store_t *store)
     store->fresh = 1;
     store->free = 0;
     store->nfree = store->ncells;
-}
-
-
-ngx_uint_t
-ngx_http_auth_api_token_record_node_key(ngx_str_t *id, u_char *key)
-{
-    size_t      i;
-    ngx_uint_t  node_key;
-
-    if (id->len == 0) {
-        ngx_memcpy(&node_key, key, sizeof(ngx_uint_t));
-        return node_key;
-    }
-
-    node_key = 0;
-
-    for (i = 0; i < id->len; i++) {
-        node_key = ngx_hash(node_key, id->data[i]);
-    }
-
-    /* ids differ in the last bits, and the first ones choose the tree */
-
-    return node_key * NGX_HTTP_AUTH_API_TOKEN_SPREAD;
-}
-
-
-ngx_http_auth_api_token_record_t *
-ngx_http_auth_api_token_record_find(ngx_http_auth_api_token_store_t *store,
-    ngx_uint_t node_key, u_char *key)
-{
-    ngx_int_t                          rc;
-    ngx_rbtree_node_t                 *node, *sentinel;
-    ngx_http_auth_api_token_record_t  *record;
-
-    node = *ngx_http_auth_api_token_root(store, node_key);
-    sentinel = &store->sentinel;
-
-    while (node != sentinel) {
-
-        if (node_key < node->key) {
-            node = node->left;
-            continue;
-        }
-
-        if (node_key > node->key) {
-            node = node->right;
-            continue;
-        }
-
-        record = ngx_rbtree_data(node, ngx_http_auth_api_token_record_t, node);
-
-        rc = ngx_memcmp(key, record->key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
-
-        if (rc == 0) {
-            return record;
-        }
-
-        node = (rc < 0) ? node->left : node->right;
-    }
-
-    return NULL;
-}
-
-
-ngx_http_auth_api_token_record_t *
-ngx_http_auth_api_token_record_from(ngx_http_auth_api_token_store_t *store,
-    ngx_uint_t node_key, u_char *key)
-{
-    ngx_int_t                          rc;
-    ngx_rbtree_node_t                 *node, *sentinel;
-    ngx_http_auth_api_token_record_t  *record, *next;
-
-    node = *ngx_http_auth_api_token_root(store, node_key);
-    sentinel = &store->sentinel;
-    next = NULL;
-
-    while (node != sentinel) {
-
-        record = ngx_rbtree_data(node, ngx_http_auth_api_token_record_t, node);
-
-        rc = ngx_http_auth_api_token_record_cmp(node_key, key, record);
-
-        if (rc == 0) {
-            return record;
-        }
-
-        if (rc < 0) {
-            next = record;
-            node = node->left;
-
-        } else {
-            node = node->right;
-        }
-    }
-
-    return next;
-}
-
-
-void
-ngx_http_auth_api_token_record_prefetch(ngx_http_auth_api_token_store_t *store,
-    ngx_uint_t node_key)
-{
-#if (NGX_HAVE_GCC_ATOMIC)
-
-    u_char  *p;
-
-    /* it may be gone by now: nothing is read there */
-
-    p = (u_char *) *ngx_http_auth_api_token_root(store, node_key);
-
-    __builtin_prefetch(p);
-    __builtin_prefetch(p + 64);
-    __builtin_prefetch(p + 128);
-    __builtin_prefetch(p + 192);
-
-#endif
-}
-
-
-ngx_http_auth_api_token_record_t *
-ngx_http_auth_api_token_record_next(ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_record_t *record)
-{
-    ngx_rbtree_t        tree;
-    ngx_rbtree_node_t  *node;
-
-    ngx_http_auth_api_token_record_tree(store, record->node.key, &tree);
-
-    node = ngx_rbtree_next(&tree, &record->node);
-
-    return node ? ngx_rbtree_data(node, ngx_http_auth_api_token_record_t, node)
-                : NULL;
-}
-
-
-/*
- * The store has the roots only: the module may be loaded anew, to another
- * address, and the function be another.
- */
-
-static void
-ngx_http_auth_api_token_record_tree(ngx_http_auth_api_token_store_t *store,
-    ngx_uint_t node_key, ngx_rbtree_t *tree)
-{
-    tree->root = *ngx_http_auth_api_token_root(store, node_key);
-    tree->sentinel = &store->sentinel;
-    tree->insert = ngx_http_auth_api_token_record_insert;
-}
-
-
-static ngx_int_t
-ngx_http_auth_api_token_record_cmp(ngx_uint_t node_key, u_char *key,
-    ngx_http_auth_api_token_record_t *record)
-{
-    if (node_key != record->node.key) {
-        return (node_key < record->node.key) ? -1 : 1;
-    }
-
-    return ngx_memcmp(key, record->key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
-}
-
-
-static void
-ngx_http_auth_api_token_record_insert(ngx_rbtree_node_t *temp,
-    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel)
-{
-    ngx_rbtree_node_t                 **p;
-    ngx_http_auth_api_token_record_t   *record;
-
-    record = ngx_rbtree_data(node, ngx_http_auth_api_token_record_t, node);
-
-    for ( ;; ) {
-
-        p = (ngx_http_auth_api_token_record_cmp(node->key, record->key,
-                 ngx_rbtree_data(temp, ngx_http_auth_api_token_record_t, node))
-             < 0)
-            ? &temp->left : &temp->right;
-
-        if (*p == sentinel) {
-            break;
-        }
-
-        temp = *p;
-    }
-
-    *p = node;
-    node->parent = temp;
-    node->left = sentinel;
-    node->right = sentinel;
-    ngx_rbt_red(node);
 }
 
 
@@ -390,7 +172,6 @@ ngx_http_auth_api_token_record_add(ngx_http_auth_api_token_store_t *store,
     uint32_t                           n, *next;
     ngx_str_t                         *value;
     ngx_uint_t                         i;
-    ngx_rbtree_t                       tree;
     ngx_http_auth_api_token_cell_t    *cell;
     ngx_http_auth_api_token_kind_e     kind;
     ngx_http_auth_api_token_record_t  *record;
@@ -460,13 +241,9 @@ ngx_http_auth_api_token_record_add(ngx_http_auth_api_token_store_t *store,
 
     ngx_memcpy(record->key, key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
 
-    ngx_http_auth_api_token_record_tree(store, node_key, &tree);
-
-    ngx_rbtree_insert(&tree, &record->node);
+    ngx_http_auth_api_token_index_insert(store, record);
     ngx_http_auth_api_token_crash();
 
-    *ngx_http_auth_api_token_root(store, node_key) = tree.root;
-    ngx_http_auth_api_token_crash();
     ngx_queue_insert_head(ngx_http_auth_api_token_queue(store, kind),
                           &record->queue);
 
@@ -480,8 +257,6 @@ ngx_http_auth_api_token_record_delete(ngx_http_auth_api_token_store_t *store,
 {
     uint32_t                         n, next;
     ngx_uint_t                       kind;
-    ngx_rbtree_t                     tree;
-    ngx_rbtree_node_t              **root;
     ngx_http_auth_api_token_cell_t  *cell;
 
     kind = ngx_http_auth_api_token_kind(record);
@@ -497,16 +272,7 @@ ngx_http_auth_api_token_record_delete(ngx_http_auth_api_token_store_t *store,
     ngx_queue_remove(&record->queue);
     ngx_http_auth_api_token_crash();
 
-    /* who is deleted loses its key */
-
-    root = ngx_http_auth_api_token_root(store, record->node.key);
-
-    ngx_http_auth_api_token_record_tree(store, record->node.key, &tree);
-
-    ngx_rbtree_delete(&tree, &record->node);
-    ngx_http_auth_api_token_crash();
-
-    *root = tree.root;
+    ngx_http_auth_api_token_index_delete(store, record);
     ngx_http_auth_api_token_crash();
 
     for (n = record->next; n; n = next) {
@@ -517,7 +283,7 @@ ngx_http_auth_api_token_record_delete(ngx_http_auth_api_token_store_t *store,
         ngx_http_auth_api_token_crash();
     }
 
-    n = ((u_char *) record - store->cells) / NGX_HTTP_AUTH_API_TOKEN_CELL + 1;
+    n = ngx_http_auth_api_token_cell_number(store, record);
 
     ngx_http_auth_api_token_free_cell(store, n);
 }

@@ -53,6 +53,19 @@ void ngx_http_auth_api_token_store_recover(
 
 
 /*
+ * The cells of a store, counted from 1.
+ */
+
+#define ngx_http_auth_api_token_cell(store, n)                                \
+    ((ngx_http_auth_api_token_cell_t *)                                       \
+         ((store)->cells + ((size_t) (n) - 1) * NGX_HTTP_AUTH_API_TOKEN_CELL))
+
+#define ngx_http_auth_api_token_cell_number(store, cell)                      \
+    (uint32_t) (((u_char *) (cell) - (store)->cells)                          \
+                / NGX_HTTP_AUTH_API_TOKEN_CELL + 1)
+
+
+/*
  * Takes the mutex, and empties the store if it has the mark of a process that
  * died; sets the mark; takes it away and frees the mutex.
  */
@@ -98,49 +111,6 @@ ngx_http_auth_api_token_store_unlock(ngx_http_auth_api_token_store_t *store)
 
 void ngx_http_auth_api_token_record_reset(
     ngx_http_auth_api_token_store_t *store);
-
-
-/*
- * What chooses a tree, and orders it before the key does: made of the id, or of
- * the key if the id is empty.
- */
-
-ngx_uint_t ngx_http_auth_api_token_record_node_key(ngx_str_t *id, u_char *key);
-
-
-/*
- * Returns the record, or NULL.
- */
-
-ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_record_find(
-    ngx_http_auth_api_token_store_t *store, ngx_uint_t node_key, u_char *key);
-
-
-/*
- * Returns the first record of the tree of node_key that does not come before
- * node_key and key, or NULL.
- */
-
-ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_record_from(
-    ngx_http_auth_api_token_store_t *store, ngx_uint_t node_key, u_char *key);
-
-
-/*
- * Fetches the root of the tree of node_key into the caches of the processor.
- * Needs no mutex.
- */
-
-void ngx_http_auth_api_token_record_prefetch(
-    ngx_http_auth_api_token_store_t *store, ngx_uint_t node_key);
-
-
-/*
- * Returns the next record of the same tree, or NULL.
- */
-
-ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_record_next(
-    ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_record_t *record);
 
 
 /*

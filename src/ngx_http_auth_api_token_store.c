@@ -6,13 +6,14 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_http_auth_api_token_index.h"
 #include "ngx_http_auth_api_token_lease.h"
 #include "ngx_http_auth_api_token_record.h"
 #include "ngx_http_auth_api_token_store.h"
 
 
 #define NGX_HTTP_AUTH_API_TOKEN_MIN_CELLS    64
-#define NGX_HTTP_AUTH_API_TOKEN_TREE         16       /* cells for a root */
+#define NGX_HTTP_AUTH_API_TOKEN_TREE         8        /* cells for a root */
 #define NGX_HTTP_AUTH_API_TOKEN_MIN_RESERVE  8
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_ID       64       /* of denials */
 
@@ -101,7 +102,7 @@ ngx_http_auth_api_token_store_create(void *addr, size_t size,
         shift--;
     }
 
-    if (size < len + nroots * sizeof(ngx_rbtree_node_t *)
+    if (size < len + nroots * sizeof(uint32_t)
                + ngx_cacheline_size
                + NGX_HTTP_AUTH_API_TOKEN_MIN_CELLS
                  * NGX_HTTP_AUTH_API_TOKEN_CELL)
@@ -117,7 +118,7 @@ ngx_http_auth_api_token_store_create(void *addr, size_t size,
 
     store->nroots = nroots;
     store->shift = shift;
-    store->roots = (ngx_rbtree_node_t **) ((u_char *) addr + len);
+    store->roots = (uint32_t *) ((u_char *) addr + len);
 
     store->cells = ngx_align_ptr(&store->roots[nroots], ngx_cacheline_size);
     store->ncells = (end - store->cells) / NGX_HTTP_AUTH_API_TOKEN_CELL;
@@ -159,10 +160,10 @@ ngx_http_auth_api_token_store_prefetch(ngx_http_auth_api_token_store_t *store,
         return;
     }
 
-    question->node_key = ngx_http_auth_api_token_record_node_key(&question->id,
+    question->node_key = ngx_http_auth_api_token_index_node_key(&question->id,
                                                                  NULL);
 
-    ngx_http_auth_api_token_record_prefetch(store, question->node_key);
+    ngx_http_auth_api_token_index_prefetch(store, question->node_key);
 }
 
 
@@ -177,10 +178,11 @@ ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
 
     node_key = ngx_http_auth_api_token_store_node_key(question);
 
+    ngx_http_auth_api_token_index_load(store, node_key);
+
     ngx_http_auth_api_token_store_lock(store);
 
-    record = ngx_http_auth_api_token_record_find(store, node_key,
-                                                 question->key);
+    record = ngx_http_auth_api_token_index_find(store, node_key, question->key);
 
     if (record && ngx_http_auth_api_token_store_good(record, question)) {
 
@@ -226,7 +228,7 @@ ngx_http_auth_api_token_store_node_key(
         return question->node_key;
     }
 
-    return ngx_http_auth_api_token_record_node_key(&question->id,
+    return ngx_http_auth_api_token_index_node_key(&question->id,
                                                    question->key);
 }
 
@@ -494,8 +496,7 @@ ngx_http_auth_api_token_store_stale(ngx_http_auth_api_token_store_t *store,
 
     ngx_http_auth_api_token_store_lock(store);
 
-    record = ngx_http_auth_api_token_record_find(store, node_key,
-                                                 question->key);
+    record = ngx_http_auth_api_token_index_find(store, node_key, question->key);
 
     if (record
         && record->reason == NGX_HTTP_AUTH_API_TOKEN_PASS
@@ -589,7 +590,7 @@ ngx_http_auth_api_token_store_keep(ngx_http_auth_api_token_store_t *store,
 
     now = question->now;
 
-    record = ngx_http_auth_api_token_record_find(store, lease->id,
+    record = ngx_http_auth_api_token_index_find(store, lease->id,
                                                  question->key);
 
     if (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE) {

@@ -16,7 +16,7 @@
 
 /* any change to what lies in the zone changes this number */
 
-#define NGX_HTTP_AUTH_API_TOKEN_LAYOUT       2
+#define NGX_HTTP_AUTH_API_TOKEN_LAYOUT       3
 
 #define NGX_HTTP_AUTH_API_TOKEN_CELL         256
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS    4096
@@ -33,9 +33,9 @@
  * denied lookups of a client.  It takes one cell, and more of them if its bytes
  * do not fit: cells of one size leave no holes that are of no use.
  *
- * The index is a table of trees.  node.key is made of the token's id; its first
- * bits choose the tree, which is ordered by node.key and then by the key.  So
- * records of one id are neighbours, and need not hold it, and however many
+ * The index is a table of small trees.  node.key is made of the token's id; its
+ * first bits choose the tree, which is ordered by node.key and then by the key.
+ * So records of one id are neighbours, and need not hold it, and however many
  * tokens claim the same id, none takes long to find.  If the token has none to
  * claim, node.key is made of the key, and they hold their id.
  */
@@ -133,7 +133,7 @@ typedef struct {
     u_char            *cells;
     uint32_t           nroots;         /* a power of two */
     uint32_t           shift;          /* of node.key, to choose a root */
-    ngx_rbtree_node_t **roots;
+    uint32_t          *roots;          /* the cell of each, or 0 */
     ngx_shmtx_t       *mutex;
     u_char             secret[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
 

@@ -119,9 +119,7 @@ check_head(check_ctx_t *ctx)
         return check_fail(ctx, "%u lookups", store->lookups);
     }
 
-    if (store->roots
-        != (ngx_rbtree_node_t **) &store->leases[store->lookups])
-    {
+    if (store->roots != (uint32_t *) &store->leases[store->lookups]) {
         return check_fail(ctx, "roots at %p", store->roots);
     }
 
@@ -162,6 +160,7 @@ check_head(check_ctx_t *ctx)
 static ngx_int_t
 check_trees(check_ctx_t *ctx)
 {
+    uint32_t            n;
     ngx_uint_t          black;
     check_store_t      *store;
     ngx_rbtree_node_t  *root;
@@ -174,11 +173,19 @@ check_trees(check_ctx_t *ctx)
 
     for (ctx->tree = 0; ctx->tree < store->nroots; ctx->tree++) {
 
-        root = store->roots[ctx->tree];
+        n = store->roots[ctx->tree];
 
-        if (root == &store->sentinel) {
+        if (n == 0) {
             continue;
         }
+
+        if (n > store->ncells) {
+            return check_fail(ctx, "cell %u as root of tree %lu", n,
+                              ctx->tree);
+        }
+
+        root = (ngx_rbtree_node_t *)
+                   (store->cells + ((size_t) n - 1) * CHECK_CELL);
 
         if (check_node(ctx, root, NULL, 0, &black) != NGX_OK) {
             return NGX_ERROR;

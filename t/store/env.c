@@ -72,13 +72,13 @@ env_size(ngx_uint_t lookups, ngx_uint_t cells)
 {
     size_t  size, roots;
 
-    /* one of 16 cells, and a power of two */
+    /* one of 8 cells, and a power of two */
 
     for (roots = 2; /* void */ ; roots *= 2) {
-        size = roots * sizeof(ngx_rbtree_node_t *) + ngx_cacheline_size
+        size = roots * sizeof(uint32_t) + ngx_cacheline_size
                + cells * T(CELL);
 
-        if (roots >= size / T(CELL) / 16) {
+        if (roots >= size / T(CELL) / 8) {
             return offsetof(store_t, leases) + lookups * sizeof(lease_t) + size;
         }
     }

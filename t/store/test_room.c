@@ -529,7 +529,7 @@ test_marked(void)
     /* half of something */
 
     memset(&t.store->facts, 0xa5, sizeof(ngx_queue_t));
-    memset(t.store->roots, 0x5a, sizeof(void *));
+    memset(t.store->roots, 0x5a, sizeof(uint32_t));
     memset(t.store->cells, 0x77, 20 * T(CELL));
     t.store->nfree = 12345;
     t.store->changing = 1;

@@ -33,10 +33,11 @@ main(int argc, char **argv)
     u_char             *start;
     store_t            *store;
     reply_t             reply;
+    uint32_t            root, *roots;
     verdict_t           verdict;
     question_t          question;
     ngx_slab_pool_t    *pool;
-    ngx_rbtree_node_t  *node, *root;
+    ngx_rbtree_node_t  *node;
 
     if (argc != 2) {
         fprintf(stderr, "usage: zone_test PROGRAM\n");
@@ -107,7 +108,8 @@ main(int argc, char **argv)
     store->ncells -= 100;
 
     node = (ngx_rbtree_node_t *) store->cells;
-    root = store->roots[0];
+    roots = &store->roots[node->key >> store->shift];
+    root = *roots;
 
     node->left = (ngx_rbtree_node_t *) start;
     zone_expect("a pointer", zone_run(argv[1], NULL), 1);
@@ -119,9 +121,11 @@ main(int argc, char **argv)
     zone_expect("another tree", zone_run(argv[1], NULL), 1);
     node->key ^= (ngx_uint_t) 1 << store->shift;
 
-    store->roots[0] = (ngx_rbtree_node_t *) start;
+    *roots = store->ncells + 1;
     zone_expect("a root", zone_run(argv[1], NULL), 1);
-    store->roots[0] = root;
+    *roots = 0;
+    zone_expect("no root", zone_run(argv[1], NULL), 1);
+    *roots = root;
 
     store->facts.next->next = store->facts.next;
     zone_expect("a queue", zone_run(argv[1], NULL), 1);

@@ -1,0 +1,327 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_http_auth_api_token_index.h"
+#include "ngx_http_auth_api_token_record.h"
+
+
+/* the tree of records whose node.key has the same first bits */
+
+#define ngx_http_auth_api_token_root(store, node_key)                         \
+    (&(store)->roots[(node_key) >> (store)->shift])
+
+
+/* odd, so that no two numbers have the same product */
+
+#define NGX_HTTP_AUTH_API_TOKEN_SPREAD                                        \
+    ((ngx_uint_t) 0x9e3779b97f4a7c15)
+
+
+static ngx_inline ngx_rbtree_node_t *ngx_http_auth_api_token_index_root(
+    ngx_http_auth_api_token_store_t *store, ngx_uint_t node_key);
+static void ngx_http_auth_api_token_index_tree(
+    ngx_http_auth_api_token_store_t *store, ngx_uint_t node_key,
+    ngx_rbtree_t *tree);
+static void ngx_http_auth_api_token_index_set_root(
+    ngx_http_auth_api_token_store_t *store, ngx_uint_t node_key,
+    ngx_rbtree_t *tree);
+static ngx_int_t ngx_http_auth_api_token_index_cmp(ngx_uint_t node_key,
+    u_char *key, ngx_http_auth_api_token_record_t *record);
+static void ngx_http_auth_api_token_index_attach(ngx_rbtree_node_t *temp,
+    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
+
+
+void
+ngx_http_auth_api_token_index_reset(ngx_http_auth_api_token_store_t *store)
+{
+    ngx_uint_t  i;
+
+    ngx_rbtree_sentinel_init(&store->sentinel);
+
+    for (i = 0; i < store->nroots; i++) {
+        store->roots[i] = 0;
+    }
+}
+
+
+ngx_uint_t
+ngx_http_auth_api_token_index_node_key(ngx_str_t *id, u_char *key)
+{
+    size_t      i;
+    ngx_uint_t  node_key;
+
+    if (id->len == 0) {
+        ngx_memcpy(&node_key, key, sizeof(ngx_uint_t));
+        return node_key;
+    }
+
+    node_key = 0;
+
+    for (i = 0; i < id->len; i++) {
+        node_key = ngx_hash(node_key, id->data[i]);
+    }
+
+    /* ids differ in the last bits, and the first ones choose the tree */
+
+    return node_key * NGX_HTTP_AUTH_API_TOKEN_SPREAD;
+}
+
+
+static ngx_inline ngx_rbtree_node_t *
+ngx_http_auth_api_token_index_root(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t node_key)
+{
+    uint32_t  n;
+
+    n = *ngx_http_auth_api_token_root(store, node_key);
+
+    return n ? (ngx_rbtree_node_t *) ngx_http_auth_api_token_cell(store, n)
+             : &store->sentinel;
+}
+
+
+ngx_http_auth_api_token_record_t *
+ngx_http_auth_api_token_index_find(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t node_key, u_char *key)
+{
+    ngx_int_t                          rc;
+    ngx_rbtree_node_t                 *node, *sentinel;
+    ngx_http_auth_api_token_record_t  *record;
+
+    node = ngx_http_auth_api_token_index_root(store, node_key);
+    sentinel = &store->sentinel;
+
+    while (node != sentinel) {
+
+        if (node_key < node->key) {
+            node = node->left;
+            continue;
+        }
+
+        if (node_key > node->key) {
+            node = node->right;
+            continue;
+        }
+
+        record = ngx_rbtree_data(node, ngx_http_auth_api_token_record_t, node);
+
+        rc = ngx_memcmp(key, record->key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
+
+        if (rc == 0) {
+            return record;
+        }
+
+        node = (rc < 0) ? node->left : node->right;
+    }
+
+    return NULL;
+}
+
+
+ngx_http_auth_api_token_record_t *
+ngx_http_auth_api_token_index_from(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t node_key, u_char *key)
+{
+    ngx_int_t                          rc;
+    ngx_rbtree_node_t                 *node, *sentinel;
+    ngx_http_auth_api_token_record_t  *record, *next;
+
+    node = ngx_http_auth_api_token_index_root(store, node_key);
+    sentinel = &store->sentinel;
+    next = NULL;
+
+    while (node != sentinel) {
+
+        record = ngx_rbtree_data(node, ngx_http_auth_api_token_record_t, node);
+
+        rc = ngx_http_auth_api_token_index_cmp(node_key, key, record);
+
+        if (rc == 0) {
+            return record;
+        }
+
+        if (rc < 0) {
+            next = record;
+            node = node->left;
+
+        } else {
+            node = node->right;
+        }
+    }
+
+    return next;
+}
+
+
+void
+ngx_http_auth_api_token_index_prefetch(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t node_key)
+{
+#if (NGX_HAVE_GCC_ATOMIC)
+
+    u_char  *p;
+
+    /* it may be gone by now: nothing is read there */
+
+    p = (u_char *) ngx_http_auth_api_token_cell(store,
+                            *ngx_http_auth_api_token_root(store, node_key));
+
+    __builtin_prefetch(p);
+    __builtin_prefetch(p + 64);
+    __builtin_prefetch(p + 128);
+    __builtin_prefetch(p + 192);
+
+#endif
+}
+
+
+void
+ngx_http_auth_api_token_index_load(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t node_key)
+{
+    u_char    *p;
+    uint32_t   n;
+
+    n = *ngx_http_auth_api_token_root(store, node_key);
+
+    if (n == 0) {
+        return;
+    }
+
+    /* whatever is there now: it is not looked at */
+
+    p = (u_char *) ngx_http_auth_api_token_cell(store, n);
+
+    (void) *(u_char volatile *) p;
+    (void) *(u_char volatile *) (p + 64);
+    (void) *(u_char volatile *) (p + 128);
+    (void) *(u_char volatile *) (p + 192);
+}
+
+
+ngx_http_auth_api_token_record_t *
+ngx_http_auth_api_token_index_next(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record)
+{
+    ngx_rbtree_t        tree;
+    ngx_rbtree_node_t  *node;
+
+    ngx_http_auth_api_token_index_tree(store, record->node.key, &tree);
+
+    node = ngx_rbtree_next(&tree, &record->node);
+
+    return node ? ngx_rbtree_data(node, ngx_http_auth_api_token_record_t, node)
+                : NULL;
+}
+
+
+/*
+ * The store has the roots only: the module may be loaded anew, to another
+ * address, and the function be another.
+ */
+
+static void
+ngx_http_auth_api_token_index_tree(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t node_key, ngx_rbtree_t *tree)
+{
+    tree->root = ngx_http_auth_api_token_index_root(store, node_key);
+    tree->sentinel = &store->sentinel;
+    tree->insert = ngx_http_auth_api_token_index_attach;
+}
+
+
+static void
+ngx_http_auth_api_token_index_set_root(
+    ngx_http_auth_api_token_store_t *store, ngx_uint_t node_key,
+    ngx_rbtree_t *tree)
+{
+    uint32_t  *root;
+
+    root = ngx_http_auth_api_token_root(store, node_key);
+
+    *root = (tree->root == tree->sentinel)
+            ? 0 : ngx_http_auth_api_token_cell_number(store, tree->root);
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_index_cmp(ngx_uint_t node_key, u_char *key,
+    ngx_http_auth_api_token_record_t *record)
+{
+    if (node_key != record->node.key) {
+        return (node_key < record->node.key) ? -1 : 1;
+    }
+
+    return ngx_memcmp(key, record->key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
+}
+
+
+static void
+ngx_http_auth_api_token_index_attach(ngx_rbtree_node_t *temp,
+    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel)
+{
+    ngx_rbtree_node_t                 **p;
+    ngx_http_auth_api_token_record_t   *record;
+
+    record = ngx_rbtree_data(node, ngx_http_auth_api_token_record_t, node);
+
+    for ( ;; ) {
+
+        p = (ngx_http_auth_api_token_index_cmp(node->key, record->key,
+                 ngx_rbtree_data(temp, ngx_http_auth_api_token_record_t, node))
+             < 0)
+            ? &temp->left : &temp->right;
+
+        if (*p == sentinel) {
+            break;
+        }
+
+        temp = *p;
+    }
+
+    *p = node;
+    node->parent = temp;
+    node->left = sentinel;
+    node->right = sentinel;
+    ngx_rbt_red(node);
+}
+
+
+void
+ngx_http_auth_api_token_index_insert(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record)
+{
+    ngx_rbtree_t  tree;
+
+    ngx_http_auth_api_token_index_tree(store, record->node.key, &tree);
+
+    ngx_rbtree_insert(&tree, &record->node);
+    ngx_http_auth_api_token_crash();
+
+    ngx_http_auth_api_token_index_set_root(store, record->node.key, &tree);
+}
+
+
+void
+ngx_http_auth_api_token_index_delete(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record)
+{
+    ngx_uint_t    node_key;
+    ngx_rbtree_t  tree;
+
+    /* who is deleted loses its key */
+
+    node_key = record->node.key;
+
+    ngx_http_auth_api_token_index_tree(store, node_key, &tree);
+
+    ngx_rbtree_delete(&tree, &record->node);
+    ngx_http_auth_api_token_crash();
+
+    ngx_http_auth_api_token_index_set_root(store, node_key, &tree);
+}

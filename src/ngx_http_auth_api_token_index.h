@@ -1,0 +1,95 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#ifndef _NGX_HTTP_AUTH_API_TOKEN_INDEX_H_INCLUDED_
+#define _NGX_HTTP_AUTH_API_TOKEN_INDEX_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_http_auth_api_token_store.h"
+
+
+/*
+ * The index of a store, for the functions of the store only.  Those below need
+ * the mutex, and those that change the index need the mark of the store.
+ */
+
+
+/*
+ * Empties the index.
+ */
+
+void ngx_http_auth_api_token_index_reset(
+    ngx_http_auth_api_token_store_t *store);
+
+
+/*
+ * What chooses a tree, and orders it before the key does: made of the id, or of
+ * the key if the id is empty.
+ */
+
+ngx_uint_t ngx_http_auth_api_token_index_node_key(ngx_str_t *id, u_char *key);
+
+
+/*
+ * Returns the record, or NULL.
+ */
+
+ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_index_find(
+    ngx_http_auth_api_token_store_t *store, ngx_uint_t node_key, u_char *key);
+
+
+/*
+ * Returns the first record of the tree of node_key that does not come before
+ * node_key and key, or NULL.
+ */
+
+ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_index_from(
+    ngx_http_auth_api_token_store_t *store, ngx_uint_t node_key, u_char *key);
+
+
+/*
+ * Fetches the root of the tree of node_key into the caches of the processor.
+ * Needs no mutex.
+ */
+
+void ngx_http_auth_api_token_index_prefetch(
+    ngx_http_auth_api_token_store_t *store, ngx_uint_t node_key);
+
+
+/*
+ * Waits for the same, so that who holds the mutex does not have to.  Needs no
+ * mutex.
+ */
+
+void ngx_http_auth_api_token_index_load(
+    ngx_http_auth_api_token_store_t *store, ngx_uint_t node_key);
+
+
+/*
+ * Returns the next record of the same tree, or NULL.
+ */
+
+ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_index_next(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record);
+
+
+/*
+ * Adds a record with its node.key and key, which must not be there yet; deletes
+ * it.
+ */
+
+void ngx_http_auth_api_token_index_insert(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record);
+void ngx_http_auth_api_token_index_delete(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record);
+
+
+#endif /* _NGX_HTTP_AUTH_API_TOKEN_INDEX_H_INCLUDED_ */
