@@ -10,7 +10,7 @@ use Bench::Guard;
 use Bench::Server;
 use Exporter qw(import);
 use FindBin ();
-use List::Util qw(sum);
+use List::Util qw(shuffle sum);
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(rounds seconds wrk wrk_done rounds_of median spread table
@@ -124,7 +124,7 @@ sub round {
     kill STOP => map { $_->{pid} } @wrks;
 
     for my $slice (1 .. $seconds / SLICE) {
-        for my $wrk (@wrks) {
+        for my $wrk (shuffle @wrks) {
             my $start = time;
 
             kill CONT => $wrk->{pid};
