@@ -164,12 +164,16 @@ ngx_http_auth_api_token_index_prefetch(ngx_http_auth_api_token_store_t *store,
 {
 #if (NGX_HAVE_GCC_ATOMIC)
 
-    u_char  *p;
+    u_char    *p;
+    uint32_t   n;
 
-    /* it may be gone by now: nothing is read there */
+    n = *ngx_http_auth_api_token_root(store, node_key);
 
-    p = (u_char *) ngx_http_auth_api_token_cell(store,
-                            *ngx_http_auth_api_token_root(store, node_key));
+    if (n == 0) {
+        return;
+    }
+
+    p = (u_char *) ngx_http_auth_api_token_cell(store, n);
 
     __builtin_prefetch(p);
     __builtin_prefetch(p + 64);
@@ -193,7 +197,10 @@ ngx_http_auth_api_token_index_load(ngx_http_auth_api_token_store_t *store,
         return;
     }
 
-    /* whatever is there now: it is not looked at */
+    /*
+     * a root is written in one go, so this is a cell of the store; whose it is
+     * by now does not matter, as nobody looks at what is read
+     */
 
     p = (u_char *) ngx_http_auth_api_token_cell(store, n);
 

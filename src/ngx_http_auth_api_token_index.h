@@ -15,7 +15,8 @@
 
 /*
  * The index of a store, for the functions of the store only.  Those below need
- * the mutex, and those that change the index need the mark of the store.
+ * the mutex if they do not say otherwise, and those that change the index need
+ * the mark of the store.
  */
 
 
@@ -29,7 +30,7 @@ void ngx_http_auth_api_token_index_reset(
 
 /*
  * What chooses a tree, and orders it before the key does: made of the id, or of
- * the key if the id is empty.
+ * the key if the id is empty.  Needs no mutex.
  */
 
 ngx_uint_t ngx_http_auth_api_token_index_node_key(ngx_str_t *id, u_char *key);
@@ -53,8 +54,8 @@ ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_index_from(
 
 
 /*
- * Fetches the root of the tree of node_key into the caches of the processor.
- * Needs no mutex.
+ * Has the processor fetch the record at the root of the tree of node_key, and
+ * does not wait for it.  Needs no mutex.
  */
 
 void ngx_http_auth_api_token_index_prefetch(
@@ -62,8 +63,8 @@ void ngx_http_auth_api_token_index_prefetch(
 
 
 /*
- * Waits for the same, so that who holds the mutex does not have to.  Needs no
- * mutex.
+ * Waits until the processor has that record, so that who holds the mutex does
+ * not have to.  Needs no mutex.
  */
 
 void ngx_http_auth_api_token_index_load(

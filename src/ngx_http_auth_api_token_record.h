@@ -61,8 +61,8 @@ void ngx_http_auth_api_token_store_recover(
          ((store)->cells + ((size_t) (n) - 1) * NGX_HTTP_AUTH_API_TOKEN_CELL))
 
 #define ngx_http_auth_api_token_cell_number(store, cell)                      \
-    (uint32_t) (((u_char *) (cell) - (store)->cells)                          \
-                / NGX_HTTP_AUTH_API_TOKEN_CELL + 1)
+    ((uint32_t) (((u_char *) (cell) - (store)->cells)                         \
+                 / NGX_HTTP_AUTH_API_TOKEN_CELL + 1))
 
 
 /*

@@ -161,7 +161,7 @@ ngx_http_auth_api_token_store_prefetch(ngx_http_auth_api_token_store_t *store,
     }
 
     question->node_key = ngx_http_auth_api_token_index_node_key(&question->id,
-                                                                 NULL);
+                                                                NULL);
 
     ngx_http_auth_api_token_index_prefetch(store, question->node_key);
 }
@@ -229,7 +229,7 @@ ngx_http_auth_api_token_store_node_key(
     }
 
     return ngx_http_auth_api_token_index_node_key(&question->id,
-                                                   question->key);
+                                                  question->key);
 }
 
 
@@ -591,7 +591,7 @@ ngx_http_auth_api_token_store_keep(ngx_http_auth_api_token_store_t *store,
     now = question->now;
 
     record = ngx_http_auth_api_token_index_find(store, lease->id,
-                                                 question->key);
+                                                question->key);
 
     if (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE) {
 

@@ -16,7 +16,7 @@ static void test_share_changed(void);
 static void test_reserve(void);
 static void test_give_way(void);
 static void test_large_evicts(void);
-static void test_capacity(void);
+static void test_capacity(ngx_uint_t lookups);
 static void test_too_small(void);
 static void test_marked(void);
 static void test_marked_waiting(void);
@@ -41,7 +41,8 @@ test_room(void)
     test_reserve();
     test_give_way();
     test_large_evicts();
-    test_capacity();
+    test_capacity(40);
+    test_capacity(64);
     test_too_small();
     test_marked();
     test_marked_waiting();
@@ -419,7 +420,7 @@ test_large_evicts(void)
 /* what nginx leaves of a zone of 1 MiB */
 
 static void
-test_capacity(void)
+test_capacity(ngx_uint_t lookups)
 {
     char          name[32];
     test_t        t;
@@ -432,13 +433,13 @@ test_capacity(void)
     mutex = t.store->mutex;
     test_free(&t);
 
-    /* what nginx and the directive make of 1m */
+    /* what nginx and the directive make of 1m: whole pages, least with 40 */
 
-    size = 1024 * 1024 + 64 * sizeof(lease_t) - 2 * 4096;
+    size = (1024 * 1024 + lookups * sizeof(lease_t)) / 4096 * 4096 - 2 * 4096;
     p = malloc(size);
     CHECK(p != NULL);
 
-    t.store = store_create(p, size, mutex, 64, 10);
+    t.store = store_create(p, size, mutex, lookups, 10);
     CHECK(t.store != NULL);
 
     ngx_str_set(&t.verdict.facts.name, "a name of 20 letters");
