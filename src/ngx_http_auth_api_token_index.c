@@ -164,16 +164,9 @@ ngx_http_auth_api_token_index_prefetch(ngx_http_auth_api_token_store_t *store,
 {
 #if (NGX_HAVE_GCC_ATOMIC)
 
-    u_char    *p;
-    uint32_t   n;
+    u_char  *p;
 
-    n = *ngx_http_auth_api_token_root(store, node_key);
-
-    if (n == 0) {
-        return;
-    }
-
-    p = (u_char *) ngx_http_auth_api_token_cell(store, n);
+    p = (u_char *) ngx_http_auth_api_token_index_root(store, node_key);
 
     __builtin_prefetch(p);
     __builtin_prefetch(p + 64);
@@ -188,21 +181,15 @@ void
 ngx_http_auth_api_token_index_load(ngx_http_auth_api_token_store_t *store,
     ngx_uint_t node_key)
 {
-    u_char    *p;
-    uint32_t   n;
-
-    n = *ngx_http_auth_api_token_root(store, node_key);
-
-    if (n == 0) {
-        return;
-    }
+    u_char  *p;
 
     /*
-     * a root is written in one go, so this is a cell of the store; whose it is
-     * by now does not matter, as nobody looks at what is read
+     * a root is written in one go, so this is a cell of the store, or part of
+     * its head; whose cell it is by now does not matter, as nobody looks at
+     * what is read
      */
 
-    p = (u_char *) ngx_http_auth_api_token_cell(store, n);
+    p = (u_char *) ngx_http_auth_api_token_index_root(store, node_key);
 
     (void) *(u_char volatile *) p;
     (void) *(u_char volatile *) (p + 64);
