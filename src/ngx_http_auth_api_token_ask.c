@@ -119,6 +119,17 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
         return ngx_http_auth_api_token_flight_wait(r, ctx, flight,
                                                    alcf->request->timeout);
 
+    case NGX_HTTP_AUTH_API_TOKEN_QUEUE:
+        ngx_http_auth_api_token_store_unqueue(ctx->store, ngx_pid);
+
+        ngx_memzero(&reply->verdict, sizeof(ngx_http_auth_api_token_verdict_t));
+
+        reply->verdict.reason = NGX_HTTP_AUTH_API_TOKEN_BUSY;
+        reply->verdict.retry_after = 1;
+        reply->verdict.cause = "all \"lookups\" are taken";
+
+        /* fall through */
+
     default: /* NGX_HTTP_AUTH_API_TOKEN_STOP */
         ctx->from = NGX_HTTP_AUTH_API_TOKEN_FROM_MISS;
         ngx_http_auth_api_token_settle(ctx, &reply->verdict);
@@ -153,6 +164,8 @@ ngx_http_auth_api_token_question(ngx_http_request_t *r,
     question->again = 0;
     question->since = 0;
     question->charge = 0;
+    question->behind = 0;
+    question->queued = 0;
     question->budget = NULL;
 
     if (ctx->store != store) {

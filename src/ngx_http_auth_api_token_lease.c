@@ -8,15 +8,20 @@
 #include <ngx_core.h>
 #include "ngx_http_auth_api_token_index.h"
 #include "ngx_http_auth_api_token_lease.h"
+#include "ngx_http_auth_api_token_queue.h"
 #include "ngx_http_auth_api_token_record.h"
 
 
 /* who asks has a time limit of its own; the lease ends if that did not work */
 
-#define NGX_HTTP_AUTH_API_TOKEN_GRACE      1000
+#define NGX_HTTP_AUTH_API_TOKEN_GRACE       1000
 
-#define NGX_HTTP_AUTH_API_TOKEN_MIN_DELAY  1000
-#define NGX_HTTP_AUTH_API_TOKEN_MAX_DELAY  30000
+/* how often it is asked whether processes are gone */
+
+#define NGX_HTTP_AUTH_API_TOKEN_CHECK_TIME  100
+
+#define NGX_HTTP_AUTH_API_TOKEN_MIN_DELAY   1000
+#define NGX_HTTP_AUTH_API_TOKEN_MAX_DELAY   30000
 
 
 /* times are compared as differences, as they may wrap */
@@ -27,6 +32,10 @@
 
 static ngx_uint_t ngx_http_auth_api_token_lease_asking(
     ngx_http_auth_api_token_lease_t *lease, ngx_msec_t now);
+static void ngx_http_auth_api_token_lease_release(
+    ngx_http_auth_api_token_store_t *store, ngx_uint_t (*gone)(ngx_pid_t pid));
+static ngx_uint_t ngx_http_auth_api_token_lease_check(
+    ngx_http_auth_api_token_store_t *store, ngx_msec_t now);
 static ngx_uint_t ngx_http_auth_api_token_budget_excess(
     ngx_http_auth_api_token_record_t *record,
     ngx_http_auth_api_token_budget_t *budget, ngx_msec_t now);
@@ -210,10 +219,21 @@ void
 ngx_http_auth_api_token_store_release(ngx_http_auth_api_token_store_t *store,
     ngx_uint_t (*gone)(ngx_pid_t pid))
 {
+    ngx_http_auth_api_token_store_lock(store);
+
+    ngx_http_auth_api_token_lease_release(store, gone);
+    ngx_http_auth_api_token_queue_release(store, gone);
+
+    ngx_http_auth_api_token_store_unlock(store);
+}
+
+
+static void
+ngx_http_auth_api_token_lease_release(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t (*gone)(ngx_pid_t pid))
+{
     ngx_uint_t                        i;
     ngx_http_auth_api_token_lease_t  *lease;
-
-    ngx_http_auth_api_token_store_lock(store);
 
     for (i = 0; i < store->lookups; i++) {
         lease = &store->leases[i];
@@ -225,8 +245,44 @@ ngx_http_auth_api_token_store_release(ngx_http_auth_api_token_store_t *store,
             lease->state = NGX_HTTP_AUTH_API_TOKEN_FREE;
         }
     }
+}
+
+
+void
+ngx_http_auth_api_token_store_check(ngx_http_auth_api_token_store_t *store,
+    ngx_msec_t now, ngx_uint_t (*gone)(ngx_pid_t pid))
+{
+    if (!ngx_http_auth_api_token_lease_check(store, now)) {
+        return;
+    }
+
+    ngx_http_auth_api_token_store_lock(store);
+
+    /* all that wait come at the same time */
+
+    if (ngx_http_auth_api_token_lease_check(store, now)) {
+        store->checked = now;
+
+        ngx_http_auth_api_token_lease_release(store, gone);
+        ngx_http_auth_api_token_queue_release(store, gone);
+    }
 
     ngx_http_auth_api_token_store_unlock(store);
+}
+
+
+/* a clock that is behind, or ahead after months, must not end all checks */
+
+static ngx_uint_t
+ngx_http_auth_api_token_lease_check(ngx_http_auth_api_token_store_t *store,
+    ngx_msec_t now)
+{
+    ngx_msec_int_t  ms;
+
+    ms = (ngx_msec_int_t) (now - store->checked);
+
+    return ms >= NGX_HTTP_AUTH_API_TOKEN_CHECK_TIME
+           || ms <= -NGX_HTTP_AUTH_API_TOKEN_CHECK_TIME;
 }
 
 

@@ -38,6 +38,7 @@ typedef struct {
 typedef struct {
     ngx_http_auth_api_token_store_t   *store;
     ngx_uint_t                         lookups;
+    ngx_uint_t                         queue;
     ngx_uint_t                         denied;       /* per cent */
 } ngx_http_auth_api_token_zone_t;
 

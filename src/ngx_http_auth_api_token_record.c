@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_http_auth_api_token_index.h"
+#include "ngx_http_auth_api_token_queue.h"
 #include "ngx_http_auth_api_token_record.h"
 
 
@@ -49,6 +50,8 @@ ngx_http_auth_api_token_store_recover(ngx_http_auth_api_token_store_t *store)
 
     ngx_memzero(store->leases,
                 store->lookups * sizeof(ngx_http_auth_api_token_lease_t));
+
+    ngx_http_auth_api_token_queue_reset(store);
 
     store->figures.resets++;
 }

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include "ngx_http_auth_api_token_index.h"
 #include "ngx_http_auth_api_token_lease.h"
+#include "ngx_http_auth_api_token_queue.h"
 #include "ngx_http_auth_api_token_record.h"
 #include "ngx_http_auth_api_token_store.h"
 
@@ -66,16 +67,10 @@ static void ngx_http_auth_api_token_store_keep(
     ngx_http_auth_api_token_verdict_t *verdict);
 
 
-ngx_msec_t  ngx_http_auth_api_token_latencies[
-    NGX_HTTP_AUTH_API_TOKEN_LATENCIES] =
-{
-    5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000
-};
-
-
 ngx_http_auth_api_token_store_t *
 ngx_http_auth_api_token_store_create(void *addr, size_t size,
-    ngx_shmtx_t *mutex, ngx_uint_t lookups, ngx_uint_t denied)
+    ngx_shmtx_t *mutex, ngx_uint_t lookups, ngx_uint_t queue,
+    ngx_uint_t denied)
 {
     size_t                            len;
     u_char                           *end;
@@ -125,7 +120,7 @@ ngx_http_auth_api_token_store_create(void *addr, size_t size,
     store->reserve = ngx_max(store->ncells / 128,
                              NGX_HTTP_AUTH_API_TOKEN_MIN_RESERVE);
 
-    ngx_http_auth_api_token_store_share(store, denied);
+    ngx_http_auth_api_token_store_limits(store, queue, denied);
 
     if (ngx_http_auth_api_token_random(store->secret,
                                        NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN)
@@ -141,10 +136,12 @@ ngx_http_auth_api_token_store_create(void *addr, size_t size,
 
 
 void
-ngx_http_auth_api_token_store_share(ngx_http_auth_api_token_store_t *store,
-    ngx_uint_t denied)
+ngx_http_auth_api_token_store_limits(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t queue, ngx_uint_t denied)
 {
     uint64_t  n;
+
+    store->queue = (uint32_t) queue;
 
     n = (uint64_t) store->ncells * denied / 100;
 
@@ -204,6 +201,13 @@ ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
         copy = NULL;
         rc = ngx_http_auth_api_token_store_miss(store, question, node_key,
                                                 reply);
+    }
+
+    if (question->queued
+        && rc != NGX_HTTP_AUTH_API_TOKEN_QUEUE
+        && rc != NGX_HTTP_AUTH_API_TOKEN_CHARGE)
+    {
+        ngx_http_auth_api_token_queue_give(store, question->pid);
     }
 
     ngx_http_auth_api_token_store_unlock(store);
@@ -439,12 +443,20 @@ ngx_http_auth_api_token_store_miss(ngx_http_auth_api_token_store_t *store,
         }
     }
 
-    lease = ngx_http_auth_api_token_lease_spare(store, now);
+    lease = question->behind ? NULL
+                             : ngx_http_auth_api_token_lease_spare(store, now);
 
     if (lease == NULL) {
+
+        if (ngx_http_auth_api_token_queue_take(store, question) == NGX_OK) {
+            return NGX_HTTP_AUTH_API_TOKEN_QUEUE;
+        }
+
         ngx_http_auth_api_token_store_stop(verdict,
                                            NGX_HTTP_AUTH_API_TOKEN_BUSY, 1,
-                                           "all \"lookups\" are taken");
+                                           store->queue
+                                           ? "the \"queue\" is full"
+                                           : "all \"lookups\" are taken");
 
         return NGX_HTTP_AUTH_API_TOKEN_STOP;
     }
@@ -533,12 +545,7 @@ ngx_http_auth_api_token_store_end(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_lease_t  *lease;
 
     ms = question->now - verdict->asked;
-
-    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_LATENCIES; i++) {
-        if (ms <= ngx_http_auth_api_token_latencies[i]) {
-            break;
-        }
-    }
+    i = ngx_http_auth_api_token_latency(ms);
 
     ngx_http_auth_api_token_store_lock(store);
     ngx_http_auth_api_token_store_change(store);
@@ -649,36 +656,4 @@ ngx_http_auth_api_token_store_keep(ngx_http_auth_api_token_store_t *store,
         record->asked = verdict->asked;
         record->tried = (uint32_t) (now - NGX_HTTP_AUTH_API_TOKEN_PAUSE);
     }
-}
-
-
-void
-ngx_http_auth_api_token_store_figures(ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_store_t *copy, ngx_uint_t *in_flight,
-    ngx_uint_t *probing)
-{
-    ngx_uint_t                        i;
-    ngx_http_auth_api_token_lease_t  *lease;
-
-    *in_flight = 0;
-    *probing = 0;
-
-    ngx_http_auth_api_token_store_lock(store);
-
-    *copy = *store;
-
-    ngx_memzero(copy->secret, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
-
-    for (i = 0; i < store->lookups; i++) {
-        lease = &store->leases[i];
-
-        if (lease->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
-            || lease->state == NGX_HTTP_AUTH_API_TOKEN_PURGED)
-        {
-            (*in_flight)++;
-            *probing |= lease->probe;
-        }
-    }
-
-    ngx_http_auth_api_token_store_unlock(store);
 }

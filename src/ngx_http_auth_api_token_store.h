@@ -16,12 +16,16 @@
 
 /* any change to what lies in the zone changes this number */
 
-#define NGX_HTTP_AUTH_API_TOKEN_LAYOUT       3
+#define NGX_HTTP_AUTH_API_TOKEN_LAYOUT       4
 
 #define NGX_HTTP_AUTH_API_TOKEN_CELL         256
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS    4096
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_LOOKUPS  1024
 #define NGX_HTTP_AUTH_API_TOKEN_LATENCIES    11
+
+/* processes whose requests may wait at once */
+
+#define NGX_HTTP_AUTH_API_TOKEN_QUEUES       128
 
 /* how many in a row open the breaker */
 
@@ -104,11 +108,21 @@ typedef struct {
 } ngx_http_auth_api_token_lease_t;
 
 
+/* how many requests of a process wait for a place among "lookups" */
+
+typedef struct {
+    ngx_pid_t          pid;
+    uint32_t           waiting;        /* 0: nobody has the entry */
+} ngx_http_auth_api_token_queue_t;
+
+
 typedef struct {
     ngx_atomic_t       decisions[NGX_HTTP_AUTH_API_TOKEN_REASONS];
     ngx_atomic_t       lookups[NGX_HTTP_AUTH_API_TOKEN_REASONS];
     ngx_atomic_t       latencies[NGX_HTTP_AUTH_API_TOKEN_LATENCIES + 1];
     ngx_atomic_t       latency;        /* sum, ms */
+    ngx_atomic_t       waited[NGX_HTTP_AUTH_API_TOKEN_LATENCIES + 1];
+    ngx_atomic_t       waited_sum;     /* ms */
     ngx_atomic_t       hits;
     ngx_atomic_t       misses;
     ngx_atomic_t       waits;
@@ -156,8 +170,13 @@ typedef struct {
     ngx_atomic_t       logged;         /* s, the last error */
     ngx_atomic_t       seq;            /* of the last lease */
 
+    uint32_t           queue;          /* who may wait at once */
+    uint32_t           queued;         /* who does */
+    ngx_msec_t         checked;        /* whether processes are gone */
+
     ngx_http_auth_api_token_figures_t  figures;
 
+    ngx_http_auth_api_token_queue_t    queues[NGX_HTTP_AUTH_API_TOKEN_QUEUES];
     ngx_http_auth_api_token_lease_t    leases[1];
 } ngx_http_auth_api_token_store_t;
 
@@ -194,6 +213,8 @@ typedef struct {
     unsigned           refresh:1;
     unsigned           again:1;        /* counted, and waited */
     unsigned           charge:1;       /* a miss needs the budget */
+    unsigned           behind:1;       /* others of this process wait */
+    unsigned           queued:1;       /* it has a place in the queue */
 
     ngx_http_auth_api_token_budget_t  *budget;    /* or NULL */
 } ngx_http_auth_api_token_question_t;
@@ -205,6 +226,7 @@ typedef enum {
     NGX_HTTP_AUTH_API_TOKEN_MISS,      /* a lease to ask with */
     NGX_HTTP_AUTH_API_TOKEN_WAIT,      /* the lease of who asks */
     NGX_HTTP_AUTH_API_TOKEN_CHARGE,    /* a miss, and the budget is missing */
+    NGX_HTTP_AUTH_API_TOKEN_QUEUE,     /* to wait for a place and ask again */
     NGX_HTTP_AUTH_API_TOKEN_STOP       /* nobody may ask now */
 } ngx_http_auth_api_token_reply_e;
 
@@ -234,24 +256,27 @@ typedef struct {
 
 
 /*
- * Makes a store of "size" bytes at "addr", for "lookups" concurrent questions
- * and "denied" per cent for denials.  The mutex is shared as the memory is.
+ * Makes a store of "size" bytes at "addr", for "lookups" concurrent questions,
+ * "queue" that wait for a place among them, and "denied" per cent for denials.
+ * The mutex is shared as the memory is.
  *
  * Returns NULL if the memory is too small, or there is no random secret.
  */
 
 ngx_http_auth_api_token_store_t *ngx_http_auth_api_token_store_create(
     void *addr, size_t size, ngx_shmtx_t *mutex, ngx_uint_t lookups,
-    ngx_uint_t denied);
+    ngx_uint_t queue, ngx_uint_t denied);
 
 
 /*
- * Changes the share of denials, in per cent; takes no mutex.  If there are more
- * of them, the next one makes them give way.
+ * Changes the bound of the queue, and the share of denials, in per cent; takes
+ * no mutex.  If there are more denials, the next one makes them give way; who
+ * waits already goes on.
  */
 
-void ngx_http_auth_api_token_store_share(
-    ngx_http_auth_api_token_store_t *store, ngx_uint_t denied);
+void ngx_http_auth_api_token_store_limits(
+    ngx_http_auth_api_token_store_t *store, ngx_uint_t queue,
+    ngx_uint_t denied);
 
 
 /*
@@ -270,6 +295,11 @@ void ngx_http_auth_api_token_store_prefetch(
  * busy, limited, or unavailable as the API asked not to be asked before
  * "retry_after".  Who waited for a lookup takes what it told, be it too old by
  * now for anybody else.
+ *
+ * Whoever would have to ask, and there is no place among "lookups" or others of
+ * its process wait before it, gets a place in the queue instead, as long as
+ * there is one.  It asks again as one that is queued, and any reply but QUEUE
+ * and CHARGE takes the place back.
  *
  * The strings of a verdict are in reply->cell, where the caller has room for
  * a cell.  If they are more, or the caller has none, reply->cell becomes NULL,
@@ -332,11 +362,30 @@ ngx_int_t ngx_http_auth_api_token_store_poll(
 
 
 /*
- * Gives back what processes held of which gone() says that they are no more.
+ * Gives a place in the queue back without having asked again.
+ */
+
+void ngx_http_auth_api_token_store_unqueue(
+    ngx_http_auth_api_token_store_t *store, ngx_pid_t pid);
+
+
+/*
+ * Gives back what processes held, leases and places in the queue, of which
+ * gone() says that they are no more.
  */
 
 void ngx_http_auth_api_token_store_release(
     ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t (*gone)(ngx_pid_t pid));
+
+
+/*
+ * The same for who waits and would like to do it often: is done every 100 ms,
+ * by one of the processes, and else takes no mutex.
+ */
+
+void ngx_http_auth_api_token_store_check(
+    ngx_http_auth_api_token_store_t *store, ngx_msec_t now,
     ngx_uint_t (*gone)(ngx_pid_t pid));
 
 
@@ -360,6 +409,14 @@ ngx_uint_t ngx_http_auth_api_token_store_purge(
 
 
 /*
+ * Counts how long a client waited for a verdict; takes no mutex.
+ */
+
+void ngx_http_auth_api_token_store_waited(
+    ngx_http_auth_api_token_store_t *store, ngx_msec_t ms);
+
+
+/*
  * Copies the store without records and leases, for its figures, and counts the
  * leases of lookups in flight.
  */
@@ -377,6 +434,13 @@ void ngx_http_auth_api_token_store_figures(
 
 extern ngx_msec_t  ngx_http_auth_api_token_latencies[
     NGX_HTTP_AUTH_API_TOKEN_LATENCIES];
+
+
+/*
+ * Which of the counters is that of so many milliseconds.
+ */
+
+ngx_uint_t ngx_http_auth_api_token_latency(ngx_msec_t ms);
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_STORE_H_INCLUDED_ */

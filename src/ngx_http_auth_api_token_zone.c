@@ -14,6 +14,8 @@
 
 
 #define NGX_HTTP_AUTH_API_TOKEN_LOOKUPS     64
+#define NGX_HTTP_AUTH_API_TOKEN_QUEUED      1024
+#define NGX_HTTP_AUTH_API_TOKEN_MAX_QUEUED  65536
 #define NGX_HTTP_AUTH_API_TOKEN_SHARE       10
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_SHARE   90
 
@@ -59,6 +61,7 @@ ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     zone->lookups = NGX_HTTP_AUTH_API_TOKEN_LOOKUPS;
+    zone->queue = NGX_HTTP_AUTH_API_TOKEN_QUEUED;
     zone->denied = NGX_HTTP_AUTH_API_TOKEN_SHARE;
 
     name.len = 0;
@@ -100,6 +103,19 @@ ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
             continue;
         }
 
+        if (ngx_strncmp(value[i].data, "queue=", 6) == 0) {
+            n = ngx_atoi(value[i].data + 6, value[i].len - 6);
+
+            if (n < 0 || n > NGX_HTTP_AUTH_API_TOKEN_MAX_QUEUED) {
+                return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
+                                                       "a number from 0 to "
+                                                       "65536");
+            }
+
+            zone->queue = n;
+            continue;
+        }
+
         if (ngx_strncmp(value[i].data, "denied=", 7) == 0) {
             n = NGX_ERROR;
 
@@ -118,8 +134,8 @@ ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
         }
 
         return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                               "\"zone=\", \"lookups=\" or "
-                                               "\"denied=\"");
+                                               "\"zone=\", \"lookups=\", "
+                                               "\"queue=\" or \"denied=\"");
     }
 
     if (name.len == 0) {
@@ -154,6 +170,8 @@ ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
      */
 
     size += zone->lookups * sizeof(ngx_http_auth_api_token_lease_t)
+            + NGX_HTTP_AUTH_API_TOKEN_QUEUES
+              * sizeof(ngx_http_auth_api_token_queue_t)
             + NGX_HTTP_AUTH_API_TOKEN_LAYOUT;
 
     shm_zone = ngx_shared_memory_add(cf, &name, size,
@@ -276,7 +294,8 @@ ngx_http_auth_api_token_init_zone(ngx_shm_zone_t *shm_zone, void *data)
             return NGX_ERROR;
         }
 
-        ngx_http_auth_api_token_store_share(zone->store, zone->denied);
+        ngx_http_auth_api_token_store_limits(zone->store, zone->queue,
+                                             zone->denied);
 
         return NGX_OK;
     }
@@ -296,6 +315,7 @@ ngx_http_auth_api_token_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     zone->store = ngx_http_auth_api_token_store_create(addr, size,
                                                        &shpool->mutex,
                                                        zone->lookups,
+                                                       zone->queue,
                                                        zone->denied);
     if (zone->store == NULL) {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,

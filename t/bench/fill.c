@@ -23,7 +23,7 @@ bench_fill(ngx_uint_t tokens)
 
     size = env_size(64, tokens + tokens / 10 + 100);
 
-    store = store_create(env_shared(size), size, env_mutex(), 64, 10);
+    store = store_create(env_shared(size), size, env_mutex(), 64, 0, 10);
     if (store == NULL) {
         return NULL;
     }

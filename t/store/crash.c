@@ -27,6 +27,7 @@
 #define CRASH_BUDGETS   4
 #define CRASH_CELLS     512
 #define CRASH_LOOKUPS   32
+#define CRASH_QUEUE     64
 #define CRASH_DENIED    10
 #define CRASH_TIMEOUT   300            /* s, of all */
 
@@ -99,7 +100,7 @@ main(int argc, char **argv)
 
     crash_shared = env_shared(sizeof(crash_shared_t));
     crash_store = store_create(env_shared(size), size, env_mutex(),
-                               CRASH_LOOKUPS, CRASH_DENIED);
+                               CRASH_LOOKUPS, CRASH_QUEUE, CRASH_DENIED);
 
     if (crash_store == NULL) {
         fprintf(stderr, "crash: no store\n");
@@ -345,6 +346,10 @@ crash_step(reply_t *reply)
             crash_verify(&q, reply);
         }
 
+        break;
+
+    case T(QUEUE):
+        store_unqueue(crash_store, q.pid);
         break;
 
     default:

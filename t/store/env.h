@@ -43,8 +43,11 @@ typedef ngx_http_auth_api_token_purge_t     purge_t;
 #define store_cancel   ngx_http_auth_api_token_store_cancel
 #define store_poll     ngx_http_auth_api_token_store_poll
 #define store_release  ngx_http_auth_api_token_store_release
+#define store_reap     ngx_http_auth_api_token_store_check
+#define store_unqueue  ngx_http_auth_api_token_store_unqueue
+#define store_waited   ngx_http_auth_api_token_store_waited
 #define store_purge    ngx_http_auth_api_token_store_purge
-#define store_share    ngx_http_auth_api_token_store_share
+#define store_limits   ngx_http_auth_api_token_store_limits
 #define store_figures  ngx_http_auth_api_token_store_figures
 
 

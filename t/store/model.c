@@ -114,7 +114,7 @@ model_create(model_t *m)
     p = malloc(size);
     model_equal("malloc()", p != NULL, 1);
 
-    m->store = store_create(p, size, mutex, lookups, denied);
+    m->store = store_create(p, size, mutex, lookups, 0, denied);
     model_equal("create()", m->store != NULL, 1);
     model_equal("ncells", m->store->ncells, cells);
 

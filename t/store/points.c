@@ -123,7 +123,7 @@ points_try(points_change_t *c, ngx_uint_t point)
     addr = env_shared(size);
     mutex = env_mutex();
 
-    p->store = store_create(addr, size, mutex, 8, 20);
+    p->store = store_create(addr, size, mutex, 8, 8, 20);
 
     if (p->store == NULL) {
         fprintf(stderr, "crash: no store\n");

@@ -277,7 +277,7 @@ test_share_changed(void)
 
     test_create(&t, 4, 100, 10);
 
-    store_share(t.store, 30);
+    store_limits(t.store, 0, 30);
     EQUAL(t.store->max_denied, 30);
 
     for (i = 0; i < 50; i++) {
@@ -287,7 +287,7 @@ test_share_changed(void)
 
     EQUAL(t.store->entries[T(DENIAL)], 30);
 
-    store_share(t.store, 5);
+    store_limits(t.store, 0, 5);
     test_learn(&t, "TKN-100/a", T(UNKNOWN));
     EQUAL(t.store->entries[T(DENIAL)], 8);
     EQUAL(test_ask(&t, "TKN-49/a"), T(HIT));
@@ -295,7 +295,7 @@ test_share_changed(void)
 
     /* never less than the reserve */
 
-    store_share(t.store, 0);
+    store_limits(t.store, 0, 0);
     EQUAL(t.store->max_denied, 8);
     test_learn(&t, "TKN-101/a", T(UNKNOWN));
     EQUAL(test_ask(&t, "TKN-101/a"), T(HIT));
@@ -439,7 +439,7 @@ test_capacity(ngx_uint_t lookups)
     p = malloc(size);
     CHECK(p != NULL);
 
-    t.store = store_create(p, size, mutex, lookups, 10);
+    t.store = store_create(p, size, mutex, lookups, 0, 10);
     CHECK(t.store != NULL);
 
     ngx_str_set(&t.verdict.facts.name, "a name of 20 letters");
@@ -487,7 +487,7 @@ test_too_small(void)
         p = malloc(size + 1);
         CHECK(p != NULL);
 
-        EQUAL(store_create(p, size, mutex, 4, 10) == NULL, 1);
+        EQUAL(store_create(p, size, mutex, 4, 0, 10) == NULL, 1);
 
         free(p);
     }
@@ -495,7 +495,7 @@ test_too_small(void)
     p = malloc(limit);
     CHECK(p != NULL);
 
-    store = store_create(p, limit, mutex, 4, 10);
+    store = store_create(p, limit, mutex, 4, 0, 10);
     CHECK(store != NULL);
     EQUAL(store->ncells, 64);
 

@@ -1,0 +1,151 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_http_auth_api_token_queue.h"
+#include "ngx_http_auth_api_token_record.h"
+
+
+static ngx_http_auth_api_token_queue_t *ngx_http_auth_api_token_queue_find(
+    ngx_http_auth_api_token_store_t *store, ngx_pid_t pid);
+static ngx_http_auth_api_token_queue_t *ngx_http_auth_api_token_queue_spare(
+    ngx_http_auth_api_token_store_t *store);
+
+
+ngx_int_t
+ngx_http_auth_api_token_queue_take(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_question_t *question)
+{
+    ngx_http_auth_api_token_queue_t  *queue;
+
+    queue = ngx_http_auth_api_token_queue_find(store, question->pid);
+
+    if (queue && question->queued) {
+        return NGX_OK;
+    }
+
+    if (store->queued >= store->queue) {
+        return NGX_DECLINED;
+    }
+
+    if (queue == NULL) {
+        queue = ngx_http_auth_api_token_queue_spare(store);
+
+        if (queue == NULL) {
+            return NGX_DECLINED;
+        }
+    }
+
+    ngx_http_auth_api_token_store_change(store);
+
+    queue->pid = question->pid;
+    queue->waiting++;
+    ngx_http_auth_api_token_crash();
+
+    store->queued++;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_auth_api_token_queue_give(ngx_http_auth_api_token_store_t *store,
+    ngx_pid_t pid)
+{
+    ngx_http_auth_api_token_queue_t  *queue;
+
+    queue = ngx_http_auth_api_token_queue_find(store, pid);
+
+    if (queue == NULL) {
+        return;
+    }
+
+    ngx_http_auth_api_token_store_change(store);
+
+    queue->waiting--;
+    ngx_http_auth_api_token_crash();
+
+    store->queued--;
+}
+
+
+static ngx_http_auth_api_token_queue_t *
+ngx_http_auth_api_token_queue_find(ngx_http_auth_api_token_store_t *store,
+    ngx_pid_t pid)
+{
+    ngx_uint_t                        i;
+    ngx_http_auth_api_token_queue_t  *queue;
+
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_QUEUES; i++) {
+        queue = &store->queues[i];
+
+        if (queue->waiting && queue->pid == pid) {
+            return queue;
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_http_auth_api_token_queue_t *
+ngx_http_auth_api_token_queue_spare(ngx_http_auth_api_token_store_t *store)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_QUEUES; i++) {
+        if (store->queues[i].waiting == 0) {
+            return &store->queues[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+void
+ngx_http_auth_api_token_queue_release(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t (*gone)(ngx_pid_t pid))
+{
+    ngx_uint_t                        i;
+    ngx_http_auth_api_token_queue_t  *queue;
+
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_QUEUES; i++) {
+        queue = &store->queues[i];
+
+        if (queue->waiting && gone(queue->pid)) {
+            ngx_http_auth_api_token_store_change(store);
+
+            store->queued -= queue->waiting;
+            ngx_http_auth_api_token_crash();
+
+            queue->waiting = 0;
+        }
+    }
+}
+
+
+void
+ngx_http_auth_api_token_queue_reset(ngx_http_auth_api_token_store_t *store)
+{
+    ngx_memzero(store->queues, sizeof(store->queues));
+    ngx_http_auth_api_token_crash();
+
+    store->queued = 0;
+}
+
+
+void
+ngx_http_auth_api_token_store_unqueue(ngx_http_auth_api_token_store_t *store,
+    ngx_pid_t pid)
+{
+    ngx_http_auth_api_token_store_lock(store);
+
+    ngx_http_auth_api_token_queue_give(store, pid);
+
+    ngx_http_auth_api_token_store_unlock(store);
+}

@@ -1,0 +1,59 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#ifndef _NGX_HTTP_AUTH_API_TOKEN_QUEUE_H_INCLUDED_
+#define _NGX_HTTP_AUTH_API_TOKEN_QUEUE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_http_auth_api_token_store.h"
+
+
+/*
+ * The queue for places among "lookups".  The store knows how many requests of
+ * each process wait, and the process which of them comes next.  For the
+ * functions of the store only: the mutex is held, and these set the mark.
+ */
+
+
+/*
+ * Has the question wait.  Returns NGX_OK if it has a place in the queue, or got
+ * one; else NGX_DECLINED.
+ */
+
+ngx_int_t ngx_http_auth_api_token_queue_take(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_question_t *question);
+
+
+/*
+ * Gives a place of the process back.  If it has none, as they were lost with
+ * all else, there is nothing to give.
+ */
+
+void ngx_http_auth_api_token_queue_give(ngx_http_auth_api_token_store_t *store,
+    ngx_pid_t pid);
+
+
+/*
+ * Gives back all places of processes of which gone() says that they are no
+ * more.
+ */
+
+void ngx_http_auth_api_token_queue_release(
+    ngx_http_auth_api_token_store_t *store, ngx_uint_t (*gone)(ngx_pid_t pid));
+
+
+/*
+ * Empties the queue.
+ */
+
+void ngx_http_auth_api_token_queue_reset(
+    ngx_http_auth_api_token_store_t *store);
+
+
+#endif /* _NGX_HTTP_AUTH_API_TOKEN_QUEUE_H_INCLUDED_ */
