@@ -49,7 +49,7 @@ static ngx_http_auth_api_token_values_t  ngx_http_auth_api_token_module_id = {
 static ngx_command_t  ngx_http_auth_api_token_commands[] = {
 
     { ngx_string("auth_api_token_zone"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE123,
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1234,
       ngx_http_auth_api_token_set_zone,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,

@@ -52,9 +52,12 @@ static u_char *ngx_http_auth_api_token_status_json(u_char *p, u_char *last,
     ngx_http_auth_api_token_status_t *status, ngx_uint_t n);
 static u_char *ngx_http_auth_api_token_status_reasons(u_char *p, u_char *last,
     char *name, ngx_atomic_t *counters, ngx_uint_t lookups);
+static u_char *ngx_http_auth_api_token_status_buckets(u_char *p, u_char *last,
+    char *name, ngx_atomic_t *counters, ngx_atomic_uint_t ms);
 static u_char *ngx_http_auth_api_token_status_prometheus(u_char *p,
     u_char *last, ngx_http_auth_api_token_status_t *status, ngx_uint_t n);
-static u_char *ngx_http_auth_api_token_status_latency(u_char *p, u_char *last,
+static u_char *ngx_http_auth_api_token_status_histogram(u_char *p, u_char *last,
+    char *name, char *help, size_t counters, size_t ms,
     ngx_http_auth_api_token_status_t *status, ngx_uint_t n);
 static u_char *ngx_http_auth_api_token_status_metric(u_char *p, u_char *last,
     char *name, char *type, char *help);
@@ -235,7 +238,6 @@ static u_char *
 ngx_http_auth_api_token_status_json(u_char *p, u_char *last,
     ngx_http_auth_api_token_status_t *status, ngx_uint_t n)
 {
-    uint64_t                            sum;
     ngx_uint_t                          i, k;
     ngx_http_auth_api_token_store_t    *store;
     ngx_http_auth_api_token_counter_t  *counter;
@@ -264,18 +266,12 @@ ngx_http_auth_api_token_status_json(u_char *p, u_char *last,
                                                              counter));
         }
 
-        sum = 0;
-        p = ngx_slprintf(p, last, "\"latency\":{\"buckets\":{");
-
-        for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_LATENCIES; k++) {
-            sum += figures->latencies[k];
-            p = ngx_slprintf(p, last, "\"%M\":%uL,",
-                             ngx_http_auth_api_token_latencies[k], sum);
-        }
-
-        sum += figures->latencies[k];
-        p = ngx_slprintf(p, last, "\"+Inf\":%uL},\"count\":%uL,"
-                         "\"sum\":%uA},", sum, sum, figures->latency);
+        p = ngx_http_auth_api_token_status_buckets(p, last, "latency",
+                                                   figures->latencies,
+                                                   figures->latency);
+        p = ngx_http_auth_api_token_status_buckets(p, last, "wait",
+                                                   figures->waited,
+                                                   figures->waited_sum);
 
         for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_KINDS; k++) {
             p = ngx_slprintf(p, last, "\"%s\":{\"entries\":%uD,\"bytes\":%uL,"
@@ -288,11 +284,12 @@ ngx_http_auth_api_token_status_json(u_char *p, u_char *last,
         }
 
         p = ngx_slprintf(p, last, "\"evicted_age\":%uA,\"capacity\":%uL,"
-                         "\"in_flight\":%ui,\"limit\":%uD,\"breaker\":\"%s\"}",
+                         "\"in_flight\":%ui,\"queued\":%uD,\"limit\":%uD,"
+                         "\"breaker\":\"%s\"}",
                          figures->evicted_age / 1000,
                          (uint64_t) store->ncells
                                     * NGX_HTTP_AUTH_API_TOKEN_CELL,
-                         status[i].in_flight, store->lookups,
+                         status[i].in_flight, store->queued, store->lookups,
                          status[i].probing ? "probing"
                                            : status[i].open ? "open"
                                                             : "closed");
@@ -325,6 +322,29 @@ ngx_http_auth_api_token_status_reasons(u_char *p, u_char *last, char *name,
     }
 
     return ngx_slprintf(p, last, "},");
+}
+
+
+static u_char *
+ngx_http_auth_api_token_status_buckets(u_char *p, u_char *last, char *name,
+    ngx_atomic_t *counters, ngx_atomic_uint_t ms)
+{
+    uint64_t    sum;
+    ngx_uint_t  i;
+
+    sum = 0;
+    p = ngx_slprintf(p, last, "\"%s\":{\"buckets\":{", name);
+
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_LATENCIES; i++) {
+        sum += counters[i];
+        p = ngx_slprintf(p, last, "\"%M\":%uL,",
+                         ngx_http_auth_api_token_latencies[i], sum);
+    }
+
+    sum += counters[i];
+
+    return ngx_slprintf(p, last, "\"+Inf\":%uL},\"count\":%uL,\"sum\":%uA},",
+                        sum, sum, ms);
 }
 
 
@@ -373,7 +393,18 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
         }
     }
 
-    p = ngx_http_auth_api_token_status_latency(p, last, status, n);
+    p = ngx_http_auth_api_token_status_histogram(p, last,
+                            "lookup_duration_seconds", "How long lookups took.",
+                            ngx_http_auth_api_token_counter_offset(latencies),
+                            ngx_http_auth_api_token_counter_offset(latency),
+                            status, n);
+
+    p = ngx_http_auth_api_token_status_histogram(p, last,
+                            "request_wait_seconds",
+                            "How long clients waited for a verdict.",
+                            ngx_http_auth_api_token_counter_offset(waited),
+                            ngx_http_auth_api_token_counter_offset(waited_sum),
+                            status, n);
 
     for (counter = ngx_http_auth_api_token_counters; counter->name; counter++) {
 
@@ -459,6 +490,16 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
                          status[i].in_flight);
     }
 
+    p = ngx_http_auth_api_token_status_metric(p, last, "lookups_queued",
+                                              "gauge",
+                                              "Requests that wait for a place "
+                                              "among the lookups.");
+
+    for (i = 0; i < n; i++) {
+        p = ngx_slprintf(p, last, "auth_api_token_lookups_queued{zone=\"%V\"} "
+                         "%uD\n", status[i].name, status[i].store.queued);
+    }
+
     p = ngx_http_auth_api_token_status_metric(p, last, "lookups_limit", "gauge",
                                               "Lookups there may be at once.");
 
@@ -480,12 +521,14 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
 
 
 static u_char *
-ngx_http_auth_api_token_status_latency(u_char *p, u_char *last,
+ngx_http_auth_api_token_status_histogram(u_char *p, u_char *last, char *name,
+    char *help, size_t counters, size_t ms,
     ngx_http_auth_api_token_status_t *status, ngx_uint_t n)
 {
-    uint64_t                            sum;
-    ngx_uint_t                          i, k;
-    ngx_http_auth_api_token_figures_t  *figures;
+    u_char        *store;
+    uint64_t       sum;
+    ngx_uint_t     i, k;
+    ngx_atomic_t  *counter, *total;
 
     /* ngx_http_auth_api_token_latencies, as Prometheus writes them */
 
@@ -494,36 +537,32 @@ ngx_http_auth_api_token_status_latency(u_char *p, u_char *last,
         "10"
     };
 
-    p = ngx_http_auth_api_token_status_metric(p, last,
-                                              "lookup_duration_seconds",
-                                              "histogram",
-                                              "How long lookups took.");
+    p = ngx_http_auth_api_token_status_metric(p, last, name, "histogram", help);
 
     for (i = 0; i < n; i++) {
-        figures = &status[i].store.figures;
+        store = (u_char *) &status[i].store;
+        counter = (ngx_atomic_t *) (store + counters);
+        total = (ngx_atomic_t *) (store + ms);
         sum = 0;
 
         for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_LATENCIES; k++) {
-            sum += figures->latencies[k];
+            sum += counter[k];
 
-            p = ngx_slprintf(p, last,
-                             "auth_api_token_lookup_duration_seconds_bucket"
+            p = ngx_slprintf(p, last, "auth_api_token_%s_bucket"
                              "{zone=\"%V\",le=\"%s\"} %uL\n",
-                             status[i].name, le[k], sum);
+                             name, status[i].name, le[k], sum);
         }
 
-        sum += figures->latencies[k];
+        sum += counter[k];
 
         p = ngx_slprintf(p, last,
-                         "auth_api_token_lookup_duration_seconds_bucket"
+                         "auth_api_token_%s_bucket"
                          "{zone=\"%V\",le=\"+Inf\"} %uL\n"
-                         "auth_api_token_lookup_duration_seconds_sum"
-                         "{zone=\"%V\"} %uA.%03uA\n"
-                         "auth_api_token_lookup_duration_seconds_count"
-                         "{zone=\"%V\"} %uL\n",
-                         status[i].name, sum, status[i].name,
-                         figures->latency / 1000, figures->latency % 1000,
-                         status[i].name, sum);
+                         "auth_api_token_%s_sum{zone=\"%V\"} %uA.%03uA\n"
+                         "auth_api_token_%s_count{zone=\"%V\"} %uL\n",
+                         name, status[i].name, sum,
+                         name, status[i].name, *total / 1000, *total % 1000,
+                         name, status[i].name, sum);
     }
 
     return p;

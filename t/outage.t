@@ -347,9 +347,9 @@ is(figures()->{calls}, $calls, 'without asking');
 
 
 
-=== TEST 9: no more than "lookups" at once
+=== TEST 9: no more than "lookups" at once, and none may wait
 --- http_config
-auth_api_token_zone zone=tokens:1m lookups=3;
+auth_api_token_zone zone=tokens:1m lookups=3 queue=0;
 --- config eval
 $::Show . <<'END';
     auth_api_token_cache tokens;

@@ -51,7 +51,7 @@ __DATA__
 
 === TEST 1: decisions by reason
 --- http_config
-    auth_api_token_zone zone=tokens:1m lookups=1;
+    auth_api_token_zone zone=tokens:1m lookups=1 queue=0;
 --- config eval
 $::Config . <<'END';
     auth_api_token_require $arg_ok;

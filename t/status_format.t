@@ -181,8 +181,10 @@ sub as_json {
         'evictions_total' => '%s.evicted', 'entries' => '%s.entries',
         'bytes' => '%s.bytes', 'capacity_bytes' => 'capacity',
         'lookups_in_flight' => 'in_flight', 'lookups_limit' => 'limit',
+        'lookups_queued' => 'queued',
         'decisions_total' => 'decisions.%s', 'lookups_total' => 'lookups.%s',
-        'lookup_duration_seconds_count' => 'latency.count');
+        'lookup_duration_seconds' => 'latency',
+        'request_wait_seconds' => 'wait');
 
     my %into;
 
@@ -196,12 +198,15 @@ sub as_json {
 
         my ($label) = values %label;
 
-        if (defined $le) {
-            $into{'latency.buckets.' . ($le eq '+Inf' ? $le : $le * 1000)}
-                = $sample->{$id};
+        if ($series =~ /\A(\w+_seconds)_(bucket|sum|count)\z/) {
+            my ($histogram, $part) = ($name{$1}, $2);
+            my $value = $sample->{$id};
 
-        } elsif ($series eq 'lookup_duration_seconds_sum') {
-            $into{'latency.sum'} = sprintf '%.0f', $sample->{$id} * 1000;
+            $part = 'buckets.' . ($le eq '+Inf' ? $le : $le * 1000)
+                if defined $le;
+            $value = sprintf '%.0f', $value * 1000 if $part eq 'sum';
+
+            $into{"$histogram.$part"} = $value;
 
         } elsif ($series eq 'evicted_age_seconds') {
             $into{evicted_age} = int $sample->{$id};
@@ -238,14 +243,16 @@ is(join(' ', sort keys %$status), 'version zones', 'members');
 is(join(' ', sort keys %{$status->{zones}}), 'tokens', 'zones');
 is(join(' ', sort keys %$zone),
    'breaker breaker_opened budgets capacity decisions denials evicted_age facts'
-   . ' hits in_flight latency limit lookups misses purged purges refreshes'
-   . ' resets stale waits', 'members of a zone');
+   . ' hits in_flight latency limit lookups misses purged purges queued'
+   . ' refreshes resets stale wait waits', 'members of a zone');
 is(join(' ', sort keys %{$zone->{decisions}}), join(' ', sort @Reasons),
    'reasons');
 is(join(' ', sort keys %{$zone->{lookups}}), join(' ', sort @Outcomes),
    'outcomes');
-is(join(' ', sort keys %{$zone->{latency}{buckets}}), join(' ', sort @Bounds),
-   'buckets');
+is(join(' ', sort keys %{$zone->{$_}}), 'buckets count sum', "members of $_")
+    for qw(latency wait);
+is(join(' ', sort keys %{$zone->{$_}{buckets}}), join(' ', sort @Bounds),
+   "buckets of $_") for qw(latency wait);
 
 my $figures = flat($zone, undef, {});
 my $capacity = delete $figures->{capacity};
@@ -272,6 +279,9 @@ is($sample->{"auth_api_token_decisions_total {reason=$_,zone=tokens}"}, 0, $_)
 is($sample->{"auth_api_token_lookups_total {outcome=$_,zone=tokens}"}, 0, $_)
     for @Outcomes;
 is($sample->{'auth_api_token_lookups_limit {zone=tokens}'}, 64, 'limit');
+is($sample->{'auth_api_token_lookups_queued {zone=tokens}'}, 0, 'queued');
+is($sample->{'auth_api_token_request_wait_seconds_count {zone=tokens}'}, 0,
+   'waits');
 
 
 

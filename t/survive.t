@@ -99,7 +99,8 @@ is(ask('/t', token('TKN-1234-5678'))->{headers}{'x-all'}, 'pass HIT', 'hit');
 
 for my $change (['tokens:1m', 'tokens:2m', 'MISS'],
                 ['tokens:2m', 'tokens:2m lookups=32', 'MISS'],
-                ['lookups=32', 'lookups=32 denied=20%', 'HIT'])
+                ['lookups=32', 'lookups=32 denied=20%', 'HIT'],
+                ['lookups=32', 'lookups=32 queue=20', 'HIT'])
 {
     open my $in, '<', $file or die;
     my $text = join '', <$in>;
