@@ -31,10 +31,11 @@ $(BUILD)/objs/Makefile:	config
 # walks the zones of a running nginx, for the tests
 
 $(ZONE):	$(BUILD)/objs/Makefile src/*.h t/store/zone.c t/store/check.c \
-		t/store/check.h
+		t/store/check.h t/store/check_ctx.h t/store/check_lease.c
 	$(CC) $(CFLAGS) -g -o $@ -I src -I t/store -I $(BUILD)/src/src/core \
 		-I $(BUILD)/src/src/event -I $(BUILD)/src/src/os/unix \
-		-I $(BUILD)/objs t/store/zone.c t/store/check.c
+		-I $(BUILD)/objs t/store/zone.c t/store/check.c \
+		t/store/check_lease.c
 
 test:	deps module $(ZONE)
 	TEST_NGINX_LOAD_MODULES=$(MODULE) TEST_NGINX_ZONE=$(ZONE) prove -r t

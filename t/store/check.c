@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "check.h"
+#include "check_ctx.h"
 
 
 /* the nodes on a path of a red-black tree of 2^32 nodes */
@@ -16,28 +17,9 @@
 #define CHECK_MAX_ID  64
 
 #define CHECK_CELL         NGX_HTTP_AUTH_API_TOKEN_CELL
-#define CHECK_KINDS        NGX_HTTP_AUTH_API_TOKEN_KINDS
 #define CHECK_FACTS        NGX_HTTP_AUTH_API_TOKEN_FACTS
 #define CHECK_DENIAL       NGX_HTTP_AUTH_API_TOKEN_DENIAL
 #define CHECK_BUDGET       NGX_HTTP_AUTH_API_TOKEN_BUDGET
-
-
-typedef ngx_http_auth_api_token_store_t   check_store_t;
-typedef ngx_http_auth_api_token_record_t  check_record_t;
-typedef ngx_http_auth_api_token_lease_t   check_lease_t;
-
-
-typedef struct {
-    check_store_t   *store;
-    u_char          *seen;             /* cells */
-    char            *err;
-    size_t           size;
-    check_record_t  *previous;
-    ngx_uint_t       tree;
-    uint64_t         entries[CHECK_KINDS];
-    uint64_t         used[CHECK_KINDS];
-    uint64_t         opaque;
-} check_ctx_t;
 
 
 static ngx_int_t check_head(check_ctx_t *ctx);
@@ -52,12 +34,7 @@ static ngx_int_t check_counters(check_ctx_t *ctx);
 static ngx_int_t check_free(check_ctx_t *ctx);
 static ngx_int_t check_queue(check_ctx_t *ctx, ngx_queue_t *queue,
     ngx_uint_t facts);
-static ngx_int_t check_leases(check_ctx_t *ctx);
-static ngx_int_t check_lease(check_ctx_t *ctx, ngx_uint_t n);
-static ngx_int_t check_pair(check_ctx_t *ctx, ngx_uint_t one, ngx_uint_t two);
 static uint32_t check_number(check_store_t *store, uintptr_t p);
-static ngx_uint_t check_prefix(u_char *key);
-static ngx_int_t check_fail(check_ctx_t *ctx, const char *fmt, ...);
 
 
 ngx_int_t
@@ -536,108 +513,6 @@ check_free(check_ctx_t *ctx)
 }
 
 
-static ngx_int_t
-check_leases(check_ctx_t *ctx)
-{
-    ngx_uint_t  i, n;
-
-    for (i = 0; i < ctx->store->lookups; i++) {
-
-        if (check_lease(ctx, i) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        for (n = 0; n < i; n++) {
-            if (check_pair(ctx, n, i) != NGX_OK) {
-                return NGX_ERROR;
-            }
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-check_lease(check_ctx_t *ctx, ngx_uint_t n)
-{
-    check_lease_t  *lease;
-
-    lease = &ctx->store->leases[n];
-
-    if (lease->state > NGX_HTTP_AUTH_API_TOKEN_FAILED) {
-        return check_fail(ctx, "state %lu of lease %lu", lease->state, n);
-    }
-
-    if (lease->seq > ctx->store->seq) {
-        return check_fail(ctx, "lease %lu from the future", n);
-    }
-
-    if (lease->state == NGX_HTTP_AUTH_API_TOKEN_FREE) {
-        return NGX_OK;
-    }
-
-    if (lease->seq == 0 || lease->probe > 1 || lease->opaque > 1) {
-        return check_fail(ctx, "lease %lu, seq %lu, probe %u, opaque %u",
-                          n, lease->seq, lease->probe, lease->opaque);
-    }
-
-    if (lease->opaque && lease->id != check_prefix(lease->key)) {
-        return check_fail(ctx, "id of lease %lu", n);
-    }
-
-    return NGX_OK;
-}
-
-
-/*
- * No two ask about one token, and no two try whether the API is back, unless
- * the time of the first one was over.
- */
-
-static ngx_int_t
-check_pair(check_ctx_t *ctx, ngx_uint_t one, ngx_uint_t two)
-{
-    check_lease_t  *first, *second;
-
-    first = &ctx->store->leases[one];
-    second = &ctx->store->leases[two];
-
-    if (first->seq && first->seq == second->seq) {
-        return check_fail(ctx, "seq %lu of two leases", first->seq);
-    }
-
-    if (first->seq > second->seq) {
-        first = &ctx->store->leases[two];
-        second = &ctx->store->leases[one];
-    }
-
-    if ((ngx_msec_int_t) (second->asked - first->deadline) >= 0) {
-        return NGX_OK;
-    }
-
-    if (first->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
-        && second->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
-        && ngx_memcmp(first->key, second->key,
-                      NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN)
-           == 0)
-    {
-        return check_fail(ctx, "leases %lu and %lu ask the same", one, two);
-    }
-
-    if ((first->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
-         || first->state == NGX_HTTP_AUTH_API_TOKEN_PURGED)
-        && (second->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
-            || second->state == NGX_HTTP_AUTH_API_TOKEN_PURGED)
-        && first->probe && second->probe)
-    {
-        return check_fail(ctx, "leases %lu and %lu are probes", one, two);
-    }
-
-    return NGX_OK;
-}
-
-
 /* the number of the cell that begins there, or 0 */
 
 static uint32_t
@@ -658,7 +533,7 @@ check_number(check_store_t *store, uintptr_t p)
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 check_prefix(u_char *key)
 {
     ngx_uint_t  prefix;
@@ -669,7 +544,7 @@ check_prefix(u_char *key)
 }
 
 
-static ngx_int_t
+ngx_int_t
 check_fail(check_ctx_t *ctx, const char *fmt, ...)
 {
     va_list  args;

@@ -15,14 +15,17 @@
 
 
 #define MODEL_ROUNDS  20
-#define MODEL_VERIFY  2000
+#define MODEL_VERIFY  1000
 
 
 static void model_create(model_t *m);
 static void model_step(model_t *m);
 static void model_time(model_t *m);
 static void model_question(model_t *m, model_held_t *h);
+static ngx_uint_t model_bound(void);
 static void model_ask(model_t *m);
+static void model_wait(model_t *m, naive_question_t *n);
+static void model_unqueue(model_t *m);
 static void model_hit(model_t *m, model_held_t *h, naive_record_t *r);
 static model_held_t *model_pick(model_t *m);
 static void model_end(model_t *m);
@@ -77,11 +80,12 @@ main(int argc, char **argv)
     }
 
     printf("model: ok, replies: %llu hit, %llu refresh, %llu miss, %llu wait, "
-           "%llu stop; %llu evicted\n",
+           "%llu queue, %llu stop; %llu evicted\n",
            (unsigned long long) model_replies[T(HIT)],
            (unsigned long long) model_replies[T(REFRESH)],
            (unsigned long long) model_replies[T(MISS)],
            (unsigned long long) model_replies[T(WAIT)],
+           (unsigned long long) model_replies[T(QUEUE)],
            (unsigned long long) model_replies[T(STOP)],
            (unsigned long long) evicted);
 
@@ -114,7 +118,11 @@ model_create(model_t *m)
     p = malloc(size);
     model_equal("malloc()", p != NULL, 1);
 
-    m->store = store_create(p, size, mutex, lookups, 0, denied);
+    m->denied = denied;
+    m->pids = model_random(4) ? 4 : 200;
+    m->naive.queue = model_bound();
+
+    m->store = store_create(p, size, mutex, lookups, m->naive.queue, denied);
     model_equal("create()", m->store != NULL, 1);
     model_equal("ncells", m->store->ncells, cells);
 
@@ -125,8 +133,29 @@ model_create(model_t *m)
     m->naive.base = model_random(2) ? (uint64_t) 0 - model_random(20000000)
                                     : model_random(1000000000);
 
+    m->naive.checked = (int64_t) (0 - m->naive.base);
+
     if (m->naive.max_denied < m->naive.reserve) {
         m->naive.max_denied = m->naive.reserve;
+    }
+}
+
+
+/* none, a few, or more than there are entries for processes */
+
+static ngx_uint_t
+model_bound(void)
+{
+    switch (model_random(4)) {
+
+    case 0:
+        return 0;
+
+    case 1:
+        return T(QUEUES) + model_random(NAIVE_PLACES - T(QUEUES));
+
+    default:
+        return 1 + model_random(12);
     }
 }
 
@@ -134,6 +163,7 @@ model_create(model_t *m)
 static void
 model_step(model_t *m)
 {
+    int64_t        now;
     ngx_uint_t     n, probing, in_flight, flight;
     model_held_t  *h;
     static store_t copy;
@@ -161,10 +191,20 @@ model_step(model_t *m)
     } else if (n < 9350) {
         model_purge(m);
 
-    } else if (n < 9380) {
-        model_dead = 100 + model_random(4);
+    } else if (n < 9360) {
+        model_dead = MODEL_PID + model_random(m->pids);
         store_release(m->store, model_gone);
         naive_release(&m->naive, model_dead);
+
+    } else if (n < 9379) {
+        model_dead = MODEL_PID + model_random(m->pids);
+        now = m->now - (model_random(8) ? 0 : model_random(300));
+        store_reap(m->store, m->naive.base + (uint64_t) now, model_gone);
+        naive_reap(&m->naive, model_dead, now);
+
+    } else if (n < 9380) {
+        m->naive.queue = model_bound();
+        store_limits(m->store, m->naive.queue, m->denied);
 
     } else if (n < 9381) {
         m->store->changing = 1;
@@ -175,7 +215,10 @@ model_step(model_t *m)
     } else if (n < 9400) {
         m->faulty = model_random(6) == 0;
 
-    } else if (n < 9450) {
+    } else if (n < 9430) {
+        model_unqueue(m);
+
+    } else if (n < 9470) {
         store_figures(m->store, &copy, &in_flight, &probing);
 
         for (n = 0, flight = 0; n < m->store->lookups; n++) {
@@ -184,6 +227,7 @@ model_step(model_t *m)
         }
 
         model_equal("in flight", in_flight, flight);
+        model_equal("queued of figures()", copy.queued, m->naive.queued);
 
     } else {
         model_time(m);
@@ -195,6 +239,7 @@ model_step(model_t *m)
         model_equal("used", m->store->used[n], naive_used(&m->naive, n));
     }
 
+    model_equal("queued", m->store->queued, m->naive.queued);
     model_equal("changing", m->store->changing, 0);
     model_equal("mutex", *m->store->mutex->lock, 0);
 }
@@ -227,12 +272,13 @@ model_time(model_t *m)
 }
 
 
-/* some ask with a clock that is behind */
+/* some ask with a clock that is behind, and some say that they waited */
 
 static void
 model_question(model_t *m, model_held_t *h)
 {
     question_t        *q;
+    model_queued_t    *waits;
     naive_question_t  *n;
 
     memset(h, 0, sizeof(model_held_t));
@@ -241,6 +287,19 @@ model_question(model_t *m, model_held_t *h)
     n = &h->naive;
 
     n->key = model_random(model_random(2) ? 60 : MODEL_KEYS);
+    n->pid = MODEL_PID + model_random(m->pids);
+    n->behind = model_random(6) == 0;
+    n->queued = model_random(50) == 0;
+
+    waits = &m->queued[model_random(MODEL_HELD)];
+
+    if (waits->used && model_random(2)) {
+        n->key = waits->key;
+        n->pid = waits->pid;
+        n->queued = 1;
+        waits->used = 0;
+    }
+
     n->first = model_key[n->key][0];
     n->id = n->key % 5 ? n->key % MODEL_IDS : NAIVE_NONE;
     n->budget = model_random(4) ? NAIVE_NONE
@@ -252,7 +311,6 @@ model_question(model_t *m, model_held_t *h)
     n->denied = model_random(2) ? 700 : 2500;
     n->stale = model_random(2) ? 0 : 3000;
     n->timeout = model_random(2) ? 200 : 2000;
-    n->pid = 100 + model_random(4);
     n->refresh = model_random(3) != 0;
     n->again = model_random(3) == 0;
     n->since = n->now - model_random(8000);
@@ -272,6 +330,8 @@ model_question(model_t *m, model_held_t *h)
     q->pid = n->pid;
     q->refresh = n->refresh;
     q->again = n->again;
+    q->behind = n->behind;
+    q->queued = n->queued;
     q->since = m->naive.base + (uint64_t) n->since;
 
     if (n->budget != NAIVE_NONE) {
@@ -330,6 +390,11 @@ model_ask(model_t *m)
         return;
     }
 
+    if (rc == T(QUEUE)) {
+        model_wait(m, &h.naive);
+        return;
+    }
+
     model_equal("slot", m->reply.ticket.slot, expected.slot);
     model_equal("seq", m->reply.ticket.seq, expected.seq);
 
@@ -347,6 +412,45 @@ model_ask(model_t *m)
     if (held->question.budget) {
         held->question.budget = &held->budget;
     }
+}
+
+
+static void
+model_wait(model_t *m, naive_question_t *n)
+{
+    model_queued_t  *waits;
+
+    waits = &m->queued[model_random(MODEL_HELD)];
+
+    /* there may be no more of them than we remember: the other one leaves */
+
+    if (waits->used) {
+        store_unqueue(m->store, waits->pid);
+        naive_unqueue(&m->naive, waits->pid);
+    }
+
+    waits->used = (model_random(32) != 0);
+    waits->key = n->key;
+    waits->pid = n->pid;
+}
+
+
+/* who leaves may have lost the place, or never have had any */
+
+static void
+model_unqueue(model_t *m)
+{
+    int              pid;
+    model_queued_t  *waits;
+
+    waits = &m->queued[model_random(MODEL_HELD)];
+
+    pid = waits->used ? waits->pid : (int) (MODEL_PID + model_random(m->pids));
+
+    waits->used = 0;
+
+    store_unqueue(m->store, pid);
+    naive_unqueue(&m->naive, pid);
 }
 
 

@@ -17,6 +17,7 @@
 #define MODEL_ACCOUNTS  8
 #define MODEL_BUDGETS   6
 #define MODEL_HELD      48
+#define MODEL_PID       100            /* the first one */
 
 
 typedef struct {
@@ -28,6 +29,15 @@ typedef struct {
 } model_held_t;
 
 
+/* who waits for a place among the lookups */
+
+typedef struct {
+    ngx_uint_t        used;
+    int               key;
+    int               pid;
+} model_queued_t;
+
+
 typedef struct {
     store_t          *store;
     naive_t           naive;
@@ -35,6 +45,9 @@ typedef struct {
     ngx_uint_t        faulty;          /* the API is */
     model_held_t      held[MODEL_HELD];
     ticket_t          waiting[MODEL_HELD];
+    model_queued_t    queued[MODEL_HELD];
+    ngx_uint_t        pids;
+    ngx_uint_t        denied;          /* per cent */
     reply_t           reply;
     u_char            facts[2 * T(MAX_FACTS)];
 } model_t;

@@ -8,6 +8,7 @@
 
 
 static void model_queue(model_t *m, ngx_queue_t *queue, ngx_uint_t facts);
+static void model_places(model_t *m);
 
 
 u_char    model_key[MODEL_KEYS][T(DIGEST_LEN)];
@@ -147,6 +148,7 @@ model_verify(model_t *m)
 
     model_queue(m, &m->store->facts, 1);
     model_queue(m, &m->store->others, 0);
+    model_places(m);
 
     f = &m->store->figures;
     n = &m->naive;
@@ -208,4 +210,25 @@ model_queue(model_t *m, ngx_queue_t *queue, ngx_uint_t facts)
 
         stamp = next->stamp;
     }
+}
+
+
+/* store_check() has verified that all together are as many as wait */
+
+static void
+model_places(model_t *m)
+{
+    ngx_uint_t                        i;
+    ngx_http_auth_api_token_queue_t  *queue;
+
+    for (i = 0; i < T(QUEUES); i++) {
+        queue = &m->store->queues[i];
+
+        if (queue->waiting) {
+            model_equal("places of a process", queue->waiting,
+                        naive_waiting(&m->naive, queue->pid));
+        }
+    }
+
+    model_equal("bound of the queue", m->store->queue, m->naive.queue);
 }

@@ -7,6 +7,8 @@
 #include "naive.h"
 
 
+static void naive_answer(naive_t *m, naive_question_t *q,
+    naive_reply_t *reply);
 static int naive_refresh(naive_t *m, naive_record_t *r, naive_question_t *q);
 static int naive_live(naive_lease_t *l, int64_t now);
 static naive_lease_t *naive_lease(naive_t *m, int key, int64_t now);
@@ -26,6 +28,17 @@ static void naive_keep(naive_t *m, naive_lease_t *l, naive_question_t *q,
 
 void
 naive_ask(naive_t *m, naive_question_t *q, naive_reply_t *reply)
+{
+    naive_answer(m, q, reply);
+
+    if (q->queued && reply->rc != T(QUEUE)) {
+        naive_unqueue(m, q->pid);
+    }
+}
+
+
+static void
+naive_answer(naive_t *m, naive_question_t *q, naive_reply_t *reply)
 {
     int64_t          wait;
     naive_lease_t   *l;
@@ -89,8 +102,15 @@ naive_ask(naive_t *m, naive_question_t *q, naive_reply_t *reply)
         return;
     }
 
-    if (naive_spare(m, q->now) == NAIVE_NONE) {
-        naive_stop(reply, T(BUSY), 1);
+    if (q->behind || naive_spare(m, q->now) == NAIVE_NONE) {
+
+        if (naive_queue(m, q)) {
+            reply->rc = T(QUEUE);
+
+        } else {
+            naive_stop(reply, T(BUSY), 1);
+        }
+
         return;
     }
 
@@ -510,6 +530,10 @@ naive_release(naive_t *m, int pid)
         {
             m->leases[i].state = T(FREE);
         }
+    }
+
+    while (naive_waiting(m, pid)) {
+        naive_unqueue(m, pid);
     }
 }
 

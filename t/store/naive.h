@@ -20,6 +20,7 @@
 
 #define NAIVE_RECORDS   512
 #define NAIVE_LEASES    16
+#define NAIVE_PLACES    512            /* in the queue */
 
 #define NAIVE_NONE      (-1)
 
@@ -74,6 +75,8 @@ typedef struct {
     int         pid;
     int         refresh;
     int         again;
+    int         behind;
+    int         queued;
 } naive_question_t;
 
 
@@ -109,10 +112,14 @@ typedef struct {
     int64_t         ncells;
     int64_t         reserve;
     int64_t         max_denied;
+    int64_t         queue;
     uint64_t        base;              /* the time 0 in the store */
 
     naive_record_t  records[NAIVE_RECORDS];
     naive_lease_t   leases[NAIVE_LEASES];
+    int             places[NAIVE_PLACES];      /* whose they are */
+    int64_t         queued;
+    int64_t         checked;
     int64_t         stamp;
     int64_t         seq;
     int64_t         failures;
@@ -141,7 +148,14 @@ int naive_end(naive_t *m, int slot, int64_t seq, naive_question_t *q,
 void naive_cancel(naive_t *m, int slot, int64_t seq);
 int naive_poll(naive_t *m, int slot, int64_t seq, int64_t now);
 void naive_release(naive_t *m, int pid);
+void naive_reap(naive_t *m, int pid, int64_t now);
 void naive_reset(naive_t *m);
+
+/* the queue: whether there is a place; gives one back; how many one has */
+
+int naive_queue(naive_t *m, naive_question_t *q);
+void naive_unqueue(naive_t *m, int pid);
+int64_t naive_waiting(naive_t *m, int pid);
 
 /* by id or account, or all if both are none */
 

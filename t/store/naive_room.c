@@ -172,6 +172,7 @@ naive_reset(naive_t *m)
 {
     memset(m->records, 0, sizeof(m->records));
     memset(m->leases, 0, sizeof(m->leases));
+    m->queued = 0;
     m->resets++;
 }
 

@@ -243,11 +243,12 @@ zone_look(int fd, zone_t *zone)
     }
 
     printf("zone: ok, facts %u, denials %u, budgets %u, resets %lu, "
-           "in flight %lu\n",
+           "in flight %lu, queued %u\n",
            store->entries[NGX_HTTP_AUTH_API_TOKEN_FACTS],
            store->entries[NGX_HTTP_AUTH_API_TOKEN_DENIAL],
            store->entries[NGX_HTTP_AUTH_API_TOKEN_BUDGET],
-           (unsigned long) store->figures.resets, (unsigned long) in_flight);
+           (unsigned long) store->figures.resets, (unsigned long) in_flight,
+           store->queued);
 }
 
 

@@ -96,6 +96,21 @@ main(int argc, char **argv)
     zone_expect("a counter", zone_run(argv[1], NULL), 1);
     store->nfree++;
 
+    store->queued++;
+    zone_expect("a place that nobody has", zone_run(argv[1], NULL), 1);
+    store->queues[3].waiting++;
+    store->queues[3].pid = 7;
+    zone_expect("one who waits", zone_run(argv[1], NULL), 0);
+    store->queued++;
+    store->queues[0].waiting++;
+    store->queues[0].pid = 7;
+    zone_expect("two entries of a process", zone_run(argv[1], NULL), 1);
+    store->queues[0].pid = 8;
+    zone_expect("two who wait", zone_run(argv[1], NULL), 0);
+    store->queued -= 2;
+    store->queues[0].waiting--;
+    store->queues[3].waiting--;
+
     store->changing = 1;
     zone_expect("a mark", zone_run(argv[1], NULL), 1);
     store->changing = 0;

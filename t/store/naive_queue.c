@@ -1,0 +1,92 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include "naive.h"
+
+
+static int64_t naive_processes(naive_t *m);
+
+
+int
+naive_queue(naive_t *m, naive_question_t *q)
+{
+    if (q->queued && naive_waiting(m, q->pid)) {
+        return 1;
+    }
+
+    if (m->queued >= m->queue
+        || (naive_waiting(m, q->pid) == 0 && naive_processes(m) == T(QUEUES)))
+    {
+        return 0;
+    }
+
+    m->places[m->queued++] = q->pid;
+
+    return 1;
+}
+
+
+void
+naive_unqueue(naive_t *m, int pid)
+{
+    int64_t  i;
+
+    for (i = 0; i < m->queued; i++) {
+        if (m->places[i] == pid) {
+            m->places[i] = m->places[--m->queued];
+            return;
+        }
+    }
+}
+
+
+int64_t
+naive_waiting(naive_t *m, int pid)
+{
+    int64_t  i, n;
+
+    n = 0;
+
+    for (i = 0; i < m->queued; i++) {
+        n += (m->places[i] == pid);
+    }
+
+    return n;
+}
+
+
+static int64_t
+naive_processes(naive_t *m)
+{
+    int64_t  i, k, n;
+
+    n = 0;
+
+    for (i = 0; i < m->queued; i++) {
+
+        for (k = 0; k < i; k++) {
+            if (m->places[k] == m->places[i]) {
+                break;
+            }
+        }
+
+        n += (k == i);
+    }
+
+    return n;
+}
+
+
+void
+naive_reap(naive_t *m, int pid, int64_t now)
+{
+    if (now - m->checked < 100 && m->checked - now < 100) {
+        return;
+    }
+
+    m->checked = now;
+    naive_release(m, pid);
+}
