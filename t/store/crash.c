@@ -27,7 +27,8 @@
 #define CRASH_BUDGETS   4
 #define CRASH_CELLS     512
 #define CRASH_LOOKUPS   32
-#define CRASH_QUEUE     64
+#define CRASH_QUEUE     12
+#define CRASH_WAITING   4              /* in each process */
 #define CRASH_DENIED    10
 #define CRASH_TIMEOUT   300            /* s, of all */
 
@@ -36,6 +37,7 @@ typedef struct {
     ngx_atomic_t      ops;
     ngx_atomic_t      hits;
     ngx_atomic_t      checks;
+    ngx_atomic_t      queued;
     ngx_atomic_t      failed;
     char              err[256];
 } crash_shared_t;
@@ -46,6 +48,7 @@ static void crash_start(ngx_uint_t n);
 static void crash_reap(ngx_uint_t n, ngx_uint_t wait);
 static void crash_child(void);
 static void crash_step(reply_t *reply);
+static ngx_uint_t crash_ask(question_t *q, reply_t *reply);
 static void crash_question(question_t *q, budget_t *budget);
 static void crash_end(question_t *q, ticket_t *ticket, ngx_uint_t i);
 static void crash_verify(question_t *q, reply_t *reply);
@@ -154,26 +157,30 @@ main(int argc, char **argv)
         return 1;
     }
 
-    if (in_flight || probing) {
-        fprintf(stderr, "crash: %lu in flight, %lu probing\n",
-                (unsigned long) in_flight, (unsigned long) probing);
+    if (in_flight || probing || copy.queued) {
+        fprintf(stderr, "crash: %lu in flight, %lu probing, %u queued\n",
+                (unsigned long) in_flight, (unsigned long) probing,
+                copy.queued);
         return 1;
     }
 
     if (copy.figures.resets == 0 || crash_deaths == 0
-        || crash_shared->hits == 0 || crash_shared->checks == 0)
+        || crash_shared->hits == 0 || crash_shared->checks == 0
+        || crash_shared->queued == 0)
     {
         fprintf(stderr, "crash: nothing was tested\n");
         return 1;
     }
 
     printf("crash: %s, %lu points, %lu kills, %lu deaths inside of changes, "
-           "%lu resets, %lu operations, %lu hits, %lu checks\n",
+           "%lu resets, %lu operations, %lu hits, %lu waits in the queue, "
+           "%lu checks\n",
            points ? "ok" : "failed", (unsigned long) points,
            (unsigned long) done, (unsigned long) crash_deaths,
            (unsigned long) copy.figures.resets,
            (unsigned long) crash_shared->ops,
            (unsigned long) crash_shared->hits,
+           (unsigned long) crash_shared->queued,
            (unsigned long) crash_shared->checks);
 
     return points ? 0 : 1;
@@ -299,9 +306,14 @@ crash_step(reply_t *reply)
         return;
     }
 
+    if (i < 12) {
+        store_reap(crash_store, crash_now(), crash_gone);
+        return;
+    }
+
     crash_question(&q, &budget);
 
-    switch (store_ask(crash_store, &q, reply)) {
+    switch (crash_ask(&q, reply)) {
 
     case T(HIT):
         crash_verify(&q, reply);
@@ -349,12 +361,41 @@ crash_step(reply_t *reply)
         break;
 
     case T(QUEUE):
-        store_unqueue(crash_store, q.pid);
+        (void) ngx_atomic_fetch_add(&crash_shared->queued, 1);
         break;
 
     default:
         crash_fail("unknown reply");
     }
+}
+
+
+/* a process has a few places in the queue, and some leave */
+
+static ngx_uint_t
+crash_ask(question_t *q, reply_t *reply)
+{
+    ngx_uint_t         rc;
+    static ngx_uint_t  waiting;
+
+    if (waiting > CRASH_WAITING || (waiting && random() % 64 == 0)) {
+        store_unqueue(crash_store, q->pid);
+        waiting--;
+    }
+
+    q->queued = (waiting && random() % 2);
+    q->behind = (random() % 8 == 0);
+
+    rc = store_ask(crash_store, q, reply);
+
+    if (q->queued) {
+        waiting -= (rc != T(QUEUE));
+
+    } else {
+        waiting += (rc == T(QUEUE));
+    }
+
+    return rc;
 }
 
 

@@ -41,6 +41,14 @@ static void points_miss(points_t *p);
 static void points_pass(points_t *p);
 static void points_replace(points_t *p);
 static void points_deny(points_t *p);
+static void points_wait(points_t *p);
+static void points_queue(points_t *p);
+static void points_turn(points_t *p);
+static void points_found(points_t *p);
+static void points_unqueue(points_t *p);
+static void points_release(points_t *p);
+static void points_reset(points_t *p);
+static ngx_uint_t points_gone(ngx_pid_t pid);
 static void points_purge_id(points_t *p);
 static void points_purge_account(points_t *p);
 
@@ -58,6 +66,13 @@ static points_change_t  points_changes[] = {
     { "pass that evicts", points_fill, points_pass },
     { "denial", points_know, points_deny },
     { "denial that evicts", points_fill, points_deny },
+    { "place in the queue", points_know, points_queue },
+    { "another place in the queue", points_wait, points_queue },
+    { "turn of who waits", points_wait, points_turn },
+    { "hit of who waits", points_wait, points_found },
+    { "who waits leaves", points_wait, points_unqueue },
+    { "who waits is gone", points_wait, points_release },
+    { "reset", points_wait, points_reset },
     { "purge by id", points_large, points_purge_id },
     { "purge by account", points_large, points_purge_account },
     { NULL, NULL, NULL }
@@ -186,7 +201,9 @@ points_try(points_change_t *c, ngx_uint_t point)
         return NGX_ERROR;
     }
 
-    if (p->store->figures.resets != resets + 1 || in_flight != 0) {
+    if (p->store->figures.resets != resets + 1 || in_flight != 0
+        || copy.queued != 0)
+    {
         fprintf(stderr, "crash: %s: no reset at point %d\n", c->name,
                 (int) point);
         return NGX_ERROR;
@@ -371,6 +388,72 @@ points_deny(points_t *p)
     p->question.budget = &p->budget;
 
     points_learn(p, 100, T(UNKNOWN));
+}
+
+
+static void
+points_wait(points_t *p)
+{
+    points_know(p);
+    points_queue(p);
+    points_queue(p);
+
+    p->question.behind = 0;
+}
+
+
+static void
+points_queue(points_t *p)
+{
+    p->question.behind = 1;
+    points_ask(p, 100);
+}
+
+
+static void
+points_turn(points_t *p)
+{
+    p->question.queued = 1;
+    points_ask(p, 100);
+}
+
+
+static void
+points_found(points_t *p)
+{
+    p->question.queued = 1;
+    points_ask(p, 3);
+}
+
+
+static void
+points_unqueue(points_t *p)
+{
+    store_unqueue(p->store, p->question.pid);
+}
+
+
+static void
+points_release(points_t *p)
+{
+    store_release(p->store, points_gone);
+}
+
+
+static ngx_uint_t
+points_gone(ngx_pid_t pid)
+{
+    return 1;
+}
+
+
+/* one who finds the mark may die as well */
+
+static void
+points_reset(points_t *p)
+{
+    p->store->changing = 1;
+    store_unqueue(p->store, p->question.pid);
 }
 
 
