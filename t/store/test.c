@@ -26,6 +26,7 @@ main(void)
     test_verdicts();
     test_refreshes();
     test_flights();
+    test_queues();
     test_breaker();
     test_budgets();
     test_purges();

@@ -79,6 +79,7 @@ int test_purge(test_t *t, const char *id, const char *account);
 void test_verdicts(void);
 void test_refreshes(void);
 void test_flights(void);
+void test_queues(void);
 void test_breaker(void);
 void test_budgets(void);
 void test_purges(void);
