@@ -40,8 +40,6 @@ ngx_http_auth_api_token_queue_take(ngx_http_auth_api_token_store_t *store,
         }
     }
 
-    ngx_http_auth_api_token_store_change(store);
-
     queue->pid = question->pid;
     queue->waiting++;
     ngx_http_auth_api_token_crash();

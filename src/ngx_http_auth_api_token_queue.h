@@ -16,7 +16,8 @@
 /*
  * The queue for places among "lookups".  The store knows how many requests of
  * each process wait, and the process which of them comes next.  For the
- * functions of the store only: the mutex is held, and these set the mark.
+ * functions of the store only: the mutex is held.  Who takes a place has set
+ * the mark; what gives places back sets it itself, if there are any.
  */
 
 
