@@ -180,12 +180,16 @@ ngx_http_auth_api_token_check_token68(ngx_str_t *token)
 {
     u_char  *p, *last;
 
-    if (token->len > NGX_HTTP_AUTH_API_TOKEN_MAX_LEN) {
-        return NGX_ERROR;
-    }
-
     p = token->data;
     last = p + token->len;
+
+    /* others, such as a JWT, are not looked up and may have any length */
+
+    if (token->len > NGX_HTTP_AUTH_API_TOKEN_MAX_LEN
+        && p[0] == 'i' && p[1] == 'd' && p[2] == 't' && p[3] == ':')
+    {
+        return NGX_ERROR;
+    }
 
     while (last - p >= 8
            && ngx_http_auth_api_token_token68[p[0]]

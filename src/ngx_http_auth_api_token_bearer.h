@@ -22,7 +22,8 @@
  * the value.
  *
  * Returns NGX_OK; NGX_DECLINED if the scheme is another one; NGX_ERROR if the
- * value is empty or malformed or its token is longer than 1024 bytes.
+ * value is empty or malformed or its token is one of "idt:" that is longer than
+ * 1024 bytes.
  */
 
 ngx_int_t ngx_http_auth_api_token_parse_header(ngx_str_t *value,

@@ -107,7 +107,8 @@ all_are('401 invalid_token', "Bearer idt:$id:" . 'a' x $room,
         "Bearer      idt:$id:" . 'a' x $room);
 all_are('400 invalid_request', "Bearer idt:$id:" . 'a' x ($room + 1),
         "Bearer idt:$id:" . 'a' x 4096,
-        "Bearer idt:$id:" . 'a' x (8100 - length "idt:$id:"));
+        "Bearer idt:$id:" . 'a' x (8100 - length "idt:$id:"),
+        'Bearer idt:EXT-1234-5678:' . 'a' x 1024, 'Bearer idt:' . 'a' x 1021);
 --- calls: 2
 
 
@@ -210,6 +211,18 @@ all_are('400 invalid_request', map { "Bearer idt:$_:$secret" }
 --- perl
 all_are('401 invalid_token', 'Bearer ' . join '.', 'eyJhbGciOiJSUzI1NiJ9',
         'eyJzdWIiOiJVU1ItMTIzNC01Njc4In0', 'c2lnbmF0dXJl_-');
+
+# as long as nginx takes a line
+
+my $jwt = 'eyJhbGciOiJSUzI1NiJ9.';
+
+all_are('401 invalid_token',
+        (map { "Bearer $jwt" . 'a' x ($_ - length $jwt) }
+             976, 1024, 1025, 1126, 3026, 8100),
+        'Bearer ' . 'a' x 1025, 'Bearer ' . 'a' x 4000 . '==',
+        'Bearer IDT:' . 'a' x 1100, 'Bearer idt' . 'a' x 1100);
+all_are('400 invalid_request', 'Bearer ' . 'a' x 3026 . ',b',
+        'Bearer ' . 'a' x 3026 . '=b', 'Bearer ' . 'a' x 3026 . ' b');
 --- calls: 0
 
 
@@ -229,7 +242,10 @@ my %want = ("idt:$id:$secret"         => '204',
             "Basic x"                 => '401',
             "x y"                     => '401',
             "Bearer"                  => '400 invalid_request',
-            'x'                       => '401 invalid_token');
+            'x'                       => '401 invalid_token',
+            'x' x 3026                => '401 invalid_token',
+            'Bearer ' . 'x' x 3026    => '401 invalid_token',
+            "idt:$id:" . 'x' x 3026   => '400 invalid_request');
 
 for my $value (sort keys %want) {
     is(send_value("Bearer ignored\r\nX-Token: $value"), $want{$value},

@@ -197,6 +197,13 @@ is(ask("X-Token: <TKN-1234-5678>\r\n"), '401 - Basic', 'a token only');
 is(ask($::Good), '204 pass', 'a good token');
 is(ask("${\$::Bad}X-Other: yes\r\n"), '204 unknown', 'the other');
 is(ask($::Bad), '401 unknown Bearer', 'none');
+
+for my $length (20, 976, 1126, 3026, 8000) {
+    my $jwt = 'Authorization: Bearer eyJ' . 'a' x ($length - 3) . "\r\n";
+
+    is(ask("${jwt}X-Other: yes\r\n"), '204 unsupported', "a JWT of $length");
+    is(ask($jwt), '401 unsupported Bearer', "a JWT of $length that nobody takes");
+}
 --- calls: 3
 
 
