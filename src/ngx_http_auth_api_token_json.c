@@ -402,7 +402,7 @@ ngx_http_auth_api_token_read_purge(ngx_pool_t *pool, ngx_str_t *body,
     if (json_object_get(root, "token")) {
         rc = ngx_http_auth_api_token_purge_id(pool, root, "token", &purge->id);
 
-        if (rc == NGX_OK && ngx_strncmp(purge->id.data, "ACC-", 4) == 0) {
+        if (rc == NGX_OK && ngx_http_auth_api_token_is_account(&purge->id)) {
             rc = NGX_DECLINED;
         }
 
@@ -412,6 +412,13 @@ ngx_http_auth_api_token_read_purge(ngx_pool_t *pool, ngx_str_t *body,
     if (json_object_get(root, "account")) {
         rc = ngx_http_auth_api_token_purge_id(pool, root, "account",
                                               &purge->account);
+
+        if (rc == NGX_OK
+            && !ngx_http_auth_api_token_is_account(&purge->account))
+        {
+            rc = NGX_DECLINED;
+        }
+
         goto done;
     }
 
@@ -425,10 +432,7 @@ ngx_http_auth_api_token_read_purge(ngx_pool_t *pool, ngx_str_t *body,
 
     rc = ngx_http_auth_api_token_purge_id(pool, object, "id", &purge->id);
 
-    if (rc == NGX_OK
-        && purge->id.len > 4
-        && ngx_strncmp(purge->id.data, "ACC-", 4) == 0)
-    {
+    if (rc == NGX_OK && ngx_http_auth_api_token_is_account(&purge->id)) {
         purge->account = purge->id;
         ngx_str_null(&purge->id);
     }
@@ -449,7 +453,7 @@ ngx_http_auth_api_token_purge_id(ngx_pool_t *pool, json_t *object,
 
     if (!json_is_object(object)
         || ngx_http_auth_api_token_member(object, key, &value) != NGX_OK
-        || ngx_http_auth_api_token_valid_label(&value) != NGX_OK)
+        || !ngx_http_auth_api_token_is_id(&value))
     {
         return NGX_DECLINED;
     }

@@ -86,14 +86,11 @@ ngx_http_auth_api_token_purge_by_uri(ngx_http_request_t *r)
         purge.id.len++;
     }
 
-    if (ngx_http_auth_api_token_valid_label(&purge.id) != NGX_OK
-        || ngx_strlchr(purge.id.data, purge.id.data + purge.id.len, '-')
-           == NULL)
-    {
+    if (!ngx_http_auth_api_token_is_id(&purge.id)) {
         return NGX_HTTP_BAD_REQUEST;
     }
 
-    if (ngx_strncmp(purge.id.data, "ACC-", 4) == 0) {
+    if (ngx_http_auth_api_token_is_account(&purge.id)) {
         purge.account = purge.id;
         ngx_str_null(&purge.id);
     }

@@ -189,3 +189,21 @@ ngx_http_auth_api_token_valid_label(ngx_str_t *label)
 
     return (label->len && label->len <= 64) ? NGX_OK : NGX_DECLINED;
 }
+
+
+ngx_uint_t
+ngx_http_auth_api_token_is_id(ngx_str_t *value)
+{
+    return value->len > 2
+           && ngx_http_auth_api_token_valid_label(value) == NGX_OK
+           && ngx_strlchr(value->data + 1, value->data + value->len - 1, '-');
+}
+
+
+ngx_uint_t
+ngx_http_auth_api_token_is_account(ngx_str_t *value)
+{
+    return value->len > 4
+           && ngx_strncmp(value->data, "ACC-", 4) == 0
+           && ngx_http_auth_api_token_is_id(value);
+}

@@ -30,11 +30,21 @@ ngx_int_t ngx_http_auth_api_token_valid_module(ngx_str_t *value);
 
 
 /*
- * Whether a value is a label or an id of any kind: up to 64 letters, digits,
- * ".", "_" and "-".  Returns NGX_OK or NGX_DECLINED.
+ * Whether a value is a label: up to 64 letters, digits, ".", "_" and "-".
+ * Returns NGX_OK or NGX_DECLINED.
  */
 
 ngx_int_t ngx_http_auth_api_token_valid_label(ngx_str_t *label);
+
+
+/*
+ * Whether a value is an id of any kind: a label with a "-" between other
+ * bytes, as in "TKN-1234-5678"; and whether it is that of an account,
+ * "ACC-...".
+ */
+
+ngx_uint_t ngx_http_auth_api_token_is_id(ngx_str_t *value);
+ngx_uint_t ngx_http_auth_api_token_is_account(ngx_str_t *value);
 
 
 /*

@@ -455,3 +455,41 @@ api('DELETE', 'faults/TKN-1234-5678');
 exchange("DELETE /purge/TKN-1234-5678 HTTP/1.1\r\nHost: a\r\n\r\n");
 
 is(ask($token), '204 pass MISS', 'asked after a purge');
+
+
+
+=== TEST 17: what is too short for an id
+--- http_config eval: $::Zone
+--- config eval: $::Config
+--- perl
+my @short = qw(A AC ACC ACC- T TK TKN TKN- TKN1 - -1 A- --);
+
+nothing_purged(400, map {
+    ("$_ as a token"    => post(qq({"token":"$_"})),
+     "$_ as an account" => post(qq({"account":"$_"})),
+     "$_ of an event"   => post(qq({"object":{"id":"$_"}})),
+     "$_ in the URI"    => "DELETE /purge/$_ HTTP/1.1\r\nHost: a\r\n\r\n")
+} @short);
+
+# and what is just long enough
+
+for my $id (qw(A-1 ACC-1 TKN-1)) {
+    answers(post(qq({"object":{"id":"$id"}})), 0, "$id of an event");
+    answers("DELETE /purge/$id HTTP/1.1\r\nHost: a\r\n\r\n", 0,
+            "$id in the URI");
+}
+
+purged('{"token":"A-1"}', 0);
+purged('{"account":"ACC-1"}', 0);
+--- calls: 1
+
+
+
+=== TEST 18: an account where a token is meant, and a token for an account
+--- http_config eval: $::Zone
+--- config eval: $::Config
+--- perl
+nothing_purged(400, map { ($_ => post($_)) }
+               '{"token":"ACC-8765-4321"}', '{"token":"ACC-1"}',
+               '{"account":"TKN-1234-5678"}', '{"account":"acc-8765-4321"}');
+--- calls: 1
