@@ -52,10 +52,6 @@ ngx_http_auth_api_token_valid_module(ngx_str_t *value)
         return NGX_OK;
     }
 
-    if (value->len >= 4 && ngx_strncmp(value->data, "mod-", 4) == 0) {
-        return NGX_DECLINED;
-    }
-
     for (n = 0; n < value->len; n++) {
         ch = value->data[n];
 
@@ -96,7 +92,7 @@ ngx_http_auth_api_token_meets_module(ngx_http_auth_api_token_facts_t *facts,
     u_char     *p, *last;
     ngx_str_t   item, *list;
 
-    if (value->len > 4 && ngx_strncmp(value->data, "MOD-", 4) == 0) {
+    if (value->len >= 4 && ngx_strncmp(value->data, "MOD-", 4) == 0) {
         list = &facts->modules;
 
     } else {

@@ -177,7 +177,11 @@ for my $case (
     ['module id in lower case after a capital', 'auth_api_token_module Mod-1;',
      $module],
     ['module id with a short group', 'auth_api_token_module MOD-047;', $module],
-    ['module id in lower case', 'auth_api_token_module mod-0478;', $module],
+    ['module id without a group', 'auth_api_token_module MOD-;', $module],
+    ['module code with a capital prefix', 'auth_api_token_module MOD-abc;',
+     $module],
+    ['module code that begins with a hyphen', 'auth_api_token_module -mod;',
+     $module],
     ['module code with a capital', 'auth_api_token_module Billing;', $module],
     ['module code with a space', 'auth_api_token_module "new market";',
      $module],
@@ -508,7 +512,9 @@ for my $case (
         . 'location /t/b { auth_api_token_status json; }'
         . 'location /t/c { auth_api_token_status prometheus; }'
         . 'location /t/d { auth_api_token_purge tokens; deny all; }')],
-    ['status without a zone', server('auth_api_token_status;')])
+    ['status without a zone', server('auth_api_token_status;')],
+    ['module codes, of whatever beginning', server(
+        'auth_api_token_module mod-abc mod mod- mod-0478 365-ea m 0;')])
 {
     accepted(@$case);
 }

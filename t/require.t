@@ -139,7 +139,30 @@ is(ask('/code'), 'module billing', 'code');
 
 
 
-=== TEST 5: what the API leaves out fails what needs it, and nothing else
+=== TEST 5: "MOD-" begins an id, "mod-" may begin a code
+--- config
+    add_header X-Result $auth_api_token_result always;
+    auth_api_token "r";
+    location /code   { auth_api_token_module mod-abc; try_files /n =204; }
+    location /digits { auth_api_token_module mod-0478; try_files /n =204; }
+    location /id     { auth_api_token_module MOD-0001; try_files /n =204; }
+    location /var    { auth_api_token_module $arg_m; try_files /n =204; }
+--- api
+token TKN-1234-5678 {"modules":[{"id":"MOD-0001","code":"mod-abc"},{"id":"MOD-0478","code":"MOD-"},{"id":"mod-def","code":"MOD-0002"}]}
+--- perl
+is(ask('/code'), 'pass', 'a code');
+is(ask('/id'), 'pass', 'an id');
+is(ask('/digits'), 'module mod-0478', 'an id in lower case');
+is(ask('/var?m=mod-abc'), 'pass', 'a code in a variable');
+is(ask('/var?m=MOD-ABC'), 'module MOD-ABC', 'a code in capitals');
+is(ask('/var?m=mod-0001'), 'module mod-0001', 'an id in lower case');
+is(ask('/var?m=mod-def'), 'module mod-def', 'no code');
+is(ask('/var?m=MOD-0002'), 'module MOD-0002', 'no id');
+is(ask('/var?m=MOD-'), 'module MOD-', 'nothing after the prefix');
+
+
+
+=== TEST 6: what the API leaves out fails what needs it, and nothing else
 --- config
     add_header X-Result $auth_api_token_result always;
     auth_api_token "r";
@@ -165,7 +188,7 @@ for my $body ('"account":null,"modules":null', '"account":{},"modules":[]',
 
 
 
-=== TEST 6: require
+=== TEST 7: require
 --- config
     add_header X-Result $auth_api_token_result always;
     auth_api_token "r";
@@ -192,7 +215,7 @@ is(ask('/lines?a=0&b=1'), 'require', 'the second line');
 
 
 
-=== TEST 7: require what a map makes of the token
+=== TEST 8: require what a map makes of the token
 --- http_config
     map $auth_api_token_account_id $known { ACC-8765-4321 1; }
     map $auth_api_token_id $listed { TKN-0000-0000 1; }
@@ -208,7 +231,7 @@ is(ask('/listed'), 'require,', 'not listed');
 
 
 
-=== TEST 8: a module for each type of account, by a map
+=== TEST 9: a module for each type of account, by a map
 --- http_config
     map $auth_api_token_account_type $module {
         Vendor  MOD-0478;
@@ -229,7 +252,7 @@ is(ask('/t'), 'module, MOD-8888', 'none');
 
 
 
-=== TEST 9: a map that limit_req asks for before the check
+=== TEST 10: a map that limit_req asks for before the check
 --- http_config
     map $auth_api_token_account_type $allowed {
         volatile;
@@ -254,7 +277,7 @@ is(ask('/t'), 'pass', 'Client');
 
 
 
-=== TEST 10: what is checked first
+=== TEST 11: what is checked first
 --- config
     add_header X-Result $auth_api_token_result always;
     auth_api_token "r";
@@ -274,7 +297,7 @@ is(ask('/t?i=ACC-8765-4321&t=Vendor&m=MOD-0478&a=1'), 'pass', 'pass');
 
 
 
-=== TEST 11: inherited, unless the level has its own
+=== TEST 12: inherited, unless the level has its own
 --- config
     add_header X-Result $auth_api_token_result always;
     auth_api_token "r";
@@ -294,7 +317,7 @@ is(ask('/nested/in/'), 'pass', 'from the location around it');
 
 
 
-=== TEST 12: many modules
+=== TEST 13: many modules
 --- config
     add_header X-Result $auth_api_token_result always;
     add_header X-Modules $auth_api_token_modules;
