@@ -61,7 +61,7 @@ static ngx_http_auth_api_token_refusal_t  ngx_http_auth_api_token_refusals[] = {
 
     { ngx_string("unknown"), NGX_HTTP_UNAUTHORIZED, NGX_LOG_INFO,
       "invalid_token",
-      ngx_string("The token is unknown") },
+      ngx_string("The token is unknown, disabled or deleted") },
 
     { ngx_string("disabled"), NGX_HTTP_UNAUTHORIZED, NGX_LOG_INFO,
       "invalid_token",
@@ -77,14 +77,15 @@ static ngx_http_auth_api_token_refusal_t  ngx_http_auth_api_token_refusals[] = {
 
     { ngx_string("mismatch"), NGX_HTTP_UNAUTHORIZED, NGX_LOG_INFO,
       "invalid_token",
-      ngx_string("The token is unknown") },
+      ngx_string("The token is unknown, disabled or deleted") },
 
     { ngx_string("account_disabled"), NGX_HTTP_UNAUTHORIZED, NGX_LOG_INFO,
       "invalid_token",
       ngx_string("The account of the token is disabled") },
 
     { ngx_string("unreadable"), NGX_HTTP_FORBIDDEN, NGX_LOG_WARN, NULL,
-      ngx_string("The token may not be checked with itself") },
+      ngx_string("The token may not read itself: it lacks the module "
+                 "Access Management") },
 
     { ngx_string("account"), NGX_HTTP_FORBIDDEN, NGX_LOG_INFO,
       "insufficient_scope",

@@ -61,7 +61,7 @@ $response = ask('/t', $::Bad);
 is($response->{headers}{'x-id'}, '|||||', 'no facts of a denial');
 like($response->{headers}{'www-authenticate'}, qr/error="invalid_token"/,
      'challenge');
-like($response->{body}, qr/"The token is unknown"/, 'problem');
+like($response->{body}, qr/"The token is unknown, disabled or deleted"/, 'problem');
 --- calls: 2
 
 

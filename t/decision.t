@@ -139,9 +139,9 @@ Authorization: Bearer idt:TKN-1234-5678:MADEUPwrong
 --- error_code: 401
 --- response_headers
 X-Result: unknown
-WWW-Authenticate: Bearer realm="orders", error="invalid_token", error_description="The token is unknown"
+WWW-Authenticate: Bearer realm="orders", error="invalid_token", error_description="The token is unknown, disabled or deleted"
 --- response_body_like eval
-qr!"status":401,"detail":"The token is unknown"!
+qr!"status":401,"detail":"The token is unknown, disabled or deleted"!
 --- error_log eval
 qr!\[info\] .*API token refused: unknown, id: "TKN-1234-5678", account: "-"!
 --- calls: 1
@@ -318,6 +318,8 @@ Authorization: Bearer <TKN-1234-5678>
 --- response_headers
 X-Result: unreadable
 ! WWW-Authenticate
+--- response_body_like eval
+qr!"status":403,"detail":"The token may not read itself: it lacks the module Access Management"!
 --- error_log eval
 qr!\[warn\] .*API token refused: unreadable, id: "TKN-1234-5678", account: "-", location: "/t", the token may not read itself: give it the Access Management module, or ask with "credential=service"!
 --- calls: 1
@@ -505,7 +507,7 @@ for my $token (substr($good, 0, -1), "${good}x", substr($good, 0, -1) . 'x',
     is($response->{headers}{'x-result'}, 'mismatch', 'result');
     is($response->{headers}{'www-authenticate'},
        'Bearer realm="orders", error="invalid_token", '
-       . 'error_description="The token is unknown"', 'challenge');
+       . 'error_description="The token is unknown, disabled or deleted"', 'challenge');
 }
 --- calls: 5
 
@@ -600,3 +602,27 @@ Authorization: Bearer <TKN-1234-5678>
 --- error_log
 cause: the body has no "token" to compare, which credential=service needs
 --- calls: 1
+
+
+
+=== TEST 32: a wrong secret and an unknown id are the same to the client
+--- config eval: $::Service =~ s/add_header [^;]*;//gr
+--- lookup eval: $::ServiceLookup
+--- api eval: $::Operations
+--- perl
+my @answers = map {
+    my $response = exchange("GET /t HTTP/1.1\r\nHost: a\r\n"
+                            . "Authorization: Bearer idt:$_:MADEUPno\r\n\r\n");
+    my $text = "$response->{status}\n$response->{head}\n$response->{body}";
+
+    $text =~ s/^Date: .*//m;
+    $text =~ s/"traceId":"\w{32}"//;
+    $text;
+} 'TKN-1234-5678', 'TKN-9999-9999';
+
+like($answers[0], qr/"The token is unknown, disabled or deleted"/, 'refused');
+is($answers[0], $answers[1], 'the same');
+--- error_log
+API token refused: mismatch
+API token refused: unknown
+--- calls: 2

@@ -276,7 +276,7 @@ GET /t
 Authorization: Bearer idt:TKN-1234-5678:MADEUPwrong
 --- error_code: 401
 --- response_headers
-WWW-Authenticate: Bearer realm="r", error="invalid_token", error_description="The token is unknown"
+WWW-Authenticate: Bearer realm="r", error="invalid_token", error_description="The token is unknown, disabled or deleted"
 X-Result: unknown
 --- response_body
 own page: unknown, TKN-1234-5678
