@@ -219,18 +219,18 @@ like(lines_of(figures()->{requests}[0]),
 
 === TEST 10: a lookup that limit_req delays
 --- http_config
-    limit_req_zone $server_name zone=r:1m rate=20r/s;
+    limit_req_zone $server_name zone=r:1m rate=4r/s;
 --- config eval: $::Config
 --- lookup
         limit_req zone=r burst=20;
         proxy_pass http://token_api/public/v1/accounts/api-tokens/$auth_api_token_claimed_id;
 --- perl
-my @socks = map { my $s = client(); print {$s} $::Ask; $s } 1 .. 10;
+my @socks = map { my $s = client(); print {$s} $::Ask; $s } 1 .. 5;
 
 is(read_response($_)->{status}, 204, 'passes') for @socks;
 --- error_log
 delaying request
---- calls: 10
+--- calls: 5
 
 
 
@@ -250,8 +250,8 @@ is(exchange($::Ask)->{status}, 503, 'the second');
 
 === TEST 12: a lookup that waits in limit_req when its time is over
 --- http_config
-    limit_req_zone $server_name zone=r:1m rate=1r/s;
---- config eval: "    auth_api_token_request /_token_api timeout=100ms;\n" . $::Config
+    limit_req_zone $server_name zone=r:1m rate=1r/m;
+--- config eval: "    auth_api_token_request /_token_api timeout=1s;\n" . $::Config
 --- lookup
         limit_req zone=r burst=5;
         proxy_pass http://token_api/public/v1/accounts/api-tokens/$auth_api_token_claimed_id;
@@ -410,8 +410,8 @@ GET /t
 --- more_headers
 Authorization: Bearer <TKN-1234-5678>
 --- error_code: 503
---- error_log
-upstream SSL certificate verify error
+--- error_log eval
+qr!certificate verify (?:error|failed)!
 --- calls: 0
 
 
@@ -453,4 +453,4 @@ GET /t
 Authorization: Bearer <TKN-1234-5678>
 --- error_code: 503
 --- error_log eval
-qr!connect\(\) failed .* client: 127\.0\.0\.1, server: localhost, request: "GET /_token_api HTTP/1\.1", subrequest: "/_token_api", upstream: "http://127\.0\.0\.1:1/TKN-1234-5678"!
+qr!connect\(\) failed .* client: 127\.0\.0\.1,.* request: "GET /_token_api HTTP/1\.1",.* subrequest: "/_token_api",.* upstream: "http://127\.0\.0\.1:1/TKN-1234-5678"!
