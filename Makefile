@@ -6,8 +6,12 @@ CFLAGS =	-O2 -Wall -Wextra -Wno-unused-parameter -Werror
 BUILD =		$(CURDIR)/build
 MODULE =	$(BUILD)/objs/ngx_http_auth_api_token_module.so
 ZONE =		$(BUILD)/zone
+NEIGHBOURS =	$(BUILD)/neighbours
 
 SOURCES =	src/*.c src/*.h
+
+CONFIGURE =	./configure --with-compat --with-debug --with-cc='$(CC)' \
+		--with-cc-opt='$(CFLAGS)'
 
 
 all:	deps module
@@ -24,8 +28,7 @@ $(BUILD)/objs/Makefile:	config
 	rm -rf $(BUILD)/src $(BUILD)/objs
 	mkdir -p $(BUILD)
 	cp -RL $(NGINX_SRC) $(BUILD)/src
-	cd $(BUILD)/src && ./configure --with-compat --with-debug \
-		--with-cc='$(CC)' --with-cc-opt='$(CFLAGS)' --builddir=$(BUILD)/objs \
+	cd $(BUILD)/src && $(CONFIGURE) --builddir=$(BUILD)/objs \
 		--add-dynamic-module=$(CURDIR) >/dev/null
 
 # walks the zones of a running nginx, for the tests
@@ -37,16 +40,29 @@ $(ZONE):	$(BUILD)/objs/Makefile src/*.h t/store/zone.c t/store/check.c \
 		-I $(BUILD)/objs t/store/zone.c t/store/check.c \
 		t/store/check_lease.c
 
-test:	deps module $(ZONE)
-	TEST_NGINX_LOAD_MODULES=$(MODULE) TEST_NGINX_ZONE=$(ZONE) prove -r t
+# modules that the tests load beside this one; "top" has a filter with no order
+
+$(NEIGHBOURS):	$(BUILD)/objs/Makefile t/modules/*/*
+	rm -rf $@
+	cd $(BUILD)/src && $(CONFIGURE) --builddir=$@ \
+		--add-dynamic-module=$(CURDIR)/t/modules/filter \
+		--add-dynamic-module=$(CURDIR)/t/modules/content >/dev/null
+	cd $(BUILD)/src && $(MAKE) -f $@/Makefile modules
+	cd $(BUILD)/src && TEST_FILTER_TYPE=HTTP $(CONFIGURE) --builddir=$@/top \
+		--add-dynamic-module=$(CURDIR)/t/modules/filter >/dev/null
+	cd $(BUILD)/src && $(MAKE) -f $@/top/Makefile modules
+	touch $@
+
+test:	deps module $(ZONE) $(NEIGHBOURS)
+	TEST_NGINX_LOAD_MODULES=$(MODULE) TEST_NGINX_ZONE=$(ZONE) \
+		TEST_NGINX_NEIGHBOURS=$(NEIGHBOURS) prove -r t
 
 demo:	deps module
 	t/demo/demo.sh $(MODULE) $(CHECK)
 
 # beside what others do; the store alone needs the sources of nginx
 
-PEERS =		libnginx-mod-http-js libnginx-mod-http-lua lua-cjson \
-		lua-resty-core lua-resty-lrucache strace valgrind wrk
+PEERS =		lua-cjson strace valgrind wrk
 
 peers:	deps
 	.ci/deps dpkg-dev $(PEERS)
