@@ -136,7 +136,9 @@ ngx_http_test_content_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
 {
     ngx_http_test_content_ctx_t  *ctx = data;
 
-    if (!ctx->done && r->out && r->out->buf) {
+    /* an error is told twice: before nginx's own page and after it */
+
+    if (r->out && r->out->buf) {
         ctx->text.data = r->out->buf->pos;
         ctx->text.len = r->out->buf->last - r->out->buf->pos;
     }
@@ -200,6 +202,7 @@ ngx_http_test_content_send(ngx_http_request_t *r)
     b->pos = text->data;
     b->last = text->data + text->len;
     b->memory = text->len ? 1 : 0;
+    b->sync = text->len ? 0 : 1;
     b->last_buf = (r == r->main) ? 1 : 0;
     b->last_in_chain = 1;
 
