@@ -12,6 +12,8 @@
 #include <ngx_core.h>
 
 
+/* of a token that is looked up */
+
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_LEN  1024
 
 

@@ -277,6 +277,8 @@ for my $token ('abcDEF123-._~+/=', "idt:$id:$secret", 'idt:EXT-1:x', 'a.b.c') {
     is($response->{headers}{'x-id'}, ",$id", 'no id but the proved one');
 }
 
-all_are('401 invalid_token', 'Bearer nope');
-all_are('400 invalid_request', 'Bearer a b', 'Bearer a=b', 'Bearer');
---- calls: 5
+all_are('401 invalid_token', 'Bearer nope', 'Bearer ' . 'a' x 1024);
+all_are('400 invalid_request', 'Bearer a b', 'Bearer a=b', 'Bearer',
+        'Bearer ' . 'a' x 1025, 'Bearer ' . 'a' x 8000,
+        "Bearer idt:$id:" . 'a' x 1024);
+--- calls: 6
