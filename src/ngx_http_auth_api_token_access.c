@@ -18,7 +18,8 @@ static ngx_int_t ngx_http_auth_api_token_decide(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
 static ngx_uint_t ngx_http_auth_api_token_differs(ngx_str_t *one,
     ngx_str_t *two);
-static void ngx_http_auth_api_token_review(ngx_http_auth_api_token_ctx_t *ctx,
+static void ngx_http_auth_api_token_review(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx,
     ngx_http_auth_api_token_loc_conf_t *alcf);
 static ngx_int_t ngx_http_auth_api_token_preflight(ngx_http_request_t *r);
 static ngx_int_t ngx_http_auth_api_token_credential(ngx_http_request_t *r,
@@ -44,6 +45,19 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
 
+    ctx = ngx_http_get_module_ctx(r, ngx_http_auth_api_token_module);
+
+    if (ctx == NULL && r->internal) {
+
+        /* it may have waited elsewhere, and has not been woken */
+
+        ctx = ngx_http_auth_api_token_get_ctx(r);
+
+        if (ctx) {
+            ngx_http_auth_api_token_withdraw(ctx);
+        }
+    }
+
     if (alcf->check == NULL) {
         return NGX_DECLINED;
     }
@@ -51,16 +65,13 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "auth api token handler");
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_auth_api_token_module);
+    if (ctx && ctx->waiter) {
 
-    if (ctx) {
-
-        if (ctx->flight) {
+        if (ctx->waiter->flight) {
             return NGX_AGAIN;
         }
 
-        if (ctx->parked) {
-            ctx->parked = 0;
+        if (r->read_event_handler == ngx_http_test_reading) {
             r->read_event_handler = ngx_http_block_reading;
         }
     }
@@ -149,14 +160,14 @@ ngx_http_auth_api_token_decide(ngx_http_request_t *r,
     if (ngx_http_auth_api_token_differs(&scope, &ctx->scope)
         || ngx_http_auth_api_token_differs(&token, &ctx->token))
     {
-        ctx->asked = 0;
-        ctx->waited = 0;
+        ngx_http_auth_api_token_forget(ctx);
+
         ctx->store = NULL;
 
     } else if (ctx->asked && ctx->asked_in != alcf) {
         ctx->asked_in = alcf;
 
-        ngx_http_auth_api_token_review(ctx, alcf);
+        ngx_http_auth_api_token_review(r, ctx, alcf);
     }
 
     if (rc != NGX_OK || ctx->reason != NGX_HTTP_AUTH_API_TOKEN_UNDECIDED) {
@@ -166,11 +177,34 @@ ngx_http_auth_api_token_decide(ngx_http_request_t *r,
     if (!ctx->asked) {
         rc = ngx_http_auth_api_token_ask(r, ctx);
 
+        if (rc == NGX_AGAIN) {
+            return NGX_AGAIN;
+        }
+
+        if (rc == NGX_DECLINED && r->connection->error) {
+            return NGX_HTTP_CLIENT_CLOSED_REQUEST;
+        }
+
+        if (rc == NGX_DECLINED) {
+            ctx->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
+            return NGX_OK;
+        }
+
         if (rc != NGX_OK) {
-            return (rc == NGX_AGAIN) ? NGX_AGAIN
-                                     : NGX_HTTP_INTERNAL_SERVER_ERROR;
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }
+
+    if (ctx->waiting) {
+        ctx->waiting = 0;
+
+        if (alcf->cache) {
+            ngx_http_auth_api_token_store_waited(alcf->cache->zone->store,
+                                                ngx_current_msec - ctx->began);
+        }
+    }
+
+    ngx_http_auth_api_token_stale(r, ctx);
 
     ctx->used = 1;
     ctx->reason = ctx->reply.verdict.reason;
@@ -194,31 +228,28 @@ ngx_http_auth_api_token_differs(ngx_str_t *one, ngx_str_t *two)
 /* what is good enough for one location may be too old for another */
 
 static void
-ngx_http_auth_api_token_review(ngx_http_auth_api_token_ctx_t *ctx,
+ngx_http_auth_api_token_review(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx,
     ngx_http_auth_api_token_loc_conf_t *alcf)
 {
-    ngx_msec_t                         age, limit;
-    ngx_http_auth_api_token_verdict_t  verdict;
+    ngx_msec_t                          age, limit;
+    ngx_http_auth_api_token_verdict_t  *verdict;
 
-    verdict = ctx->reply.verdict;
+    verdict = &ctx->reply.verdict;
 
-    if (verdict.reason == NGX_HTTP_AUTH_API_TOKEN_LIMITED) {
-        return;
-    }
+    /* nobody asks twice during an outage, or when the answer has been sent */
 
-    /* nobody asks twice during an outage */
-
-    if (verdict.reason == NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE
-        || verdict.reason == NGX_HTTP_AUTH_API_TOKEN_BUSY)
+    if (verdict->reason >= NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE
+        || r->post_action)
     {
-        ngx_http_auth_api_token_settle(ctx, &verdict);
         return;
     }
+
 
     if (alcf->cache) {
-        age = ngx_current_msec - verdict.asked;
+        age = ngx_current_msec - verdict->asked;
 
-        limit = (verdict.reason == NGX_HTTP_AUTH_API_TOKEN_PASS)
+        limit = (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_PASS)
                 ? alcf->cache->valid : alcf->cache->denied;
 
         if (age < limit) {
@@ -228,22 +259,21 @@ ngx_http_auth_api_token_review(ngx_http_auth_api_token_ctx_t *ctx,
         if (ctx->from == NGX_HTTP_AUTH_API_TOKEN_FROM_STALE) {
 
             if (age >= limit + alcf->cache->stale) {
-                ctx->reply.verdict.reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
-                ctx->reply.verdict.cause = "what is known is too old";
+                verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
+                verdict->cause = "what is known is too old";
             }
 
             return;
         }
 
-    } else if ((ngx_msec_int_t) (verdict.asked - ctx->created) >= 0) {
+    } else if ((ngx_msec_int_t) (verdict->asked - ctx->created) >= 0) {
 
         /* the API was asked for this request */
 
         return;
     }
 
-    ctx->asked = 0;
-    ctx->waited = 0;
+    ngx_http_auth_api_token_forget(ctx);
 }
 
 
@@ -252,15 +282,24 @@ ngx_http_auth_api_token_review(ngx_http_auth_api_token_ctx_t *ctx,
 static ngx_int_t
 ngx_http_auth_api_token_preflight(ngx_http_request_t *r)
 {
+    ngx_table_elt_t  *h;
+
     static ngx_str_t  origin = ngx_string("Origin");
     static ngx_str_t  method = ngx_string("Access-Control-Request-Method");
 
-    if (r->method != NGX_HTTP_OPTIONS
-        || ngx_http_auth_api_token_find_header(&r->headers_in.headers, &origin)
-           == NULL
-        || ngx_http_auth_api_token_find_header(&r->headers_in.headers, &method)
-           == NULL)
-    {
+    if (r->method != NGX_HTTP_OPTIONS) {
+        return NGX_DECLINED;
+    }
+
+    h = ngx_http_auth_api_token_find_header(&r->headers_in.headers, &origin);
+
+    if (h == NULL || h->value.len == 0) {
+        return NGX_DECLINED;
+    }
+
+    h = ngx_http_auth_api_token_find_header(&r->headers_in.headers, &method);
+
+    if (h == NULL || h->value.len == 0) {
         return NGX_DECLINED;
     }
 
@@ -574,14 +613,15 @@ ngx_http_auth_api_token_cleanup(void *data)
 {
     ngx_http_auth_api_token_ctx_t  *ctx = data;
 
-    /* the client left; the lookup goes on */
+    /* the client left */
 
-    ngx_http_auth_api_token_flight_leave(ctx);
+    ngx_http_auth_api_token_withdraw(ctx);
 }
 
 
 ngx_table_elt_t *
-ngx_http_auth_api_token_find_header(ngx_list_t *headers, ngx_str_t *name)
+ngx_http_auth_api_token_next_header(ngx_list_t *headers, ngx_str_t *name,
+    ngx_table_elt_t *last)
 {
     ngx_uint_t        i;
     ngx_list_part_t  *part;
@@ -600,6 +640,14 @@ ngx_http_auth_api_token_find_header(ngx_list_t *headers, ngx_str_t *name)
             part = part->next;
             header = part->elts;
             i = 0;
+        }
+
+        if (last) {
+            if (last == &header[i]) {
+                last = NULL;
+            }
+
+            continue;
         }
 
         if (header[i].hash

@@ -10,6 +10,8 @@
 #include "ngx_http_auth_api_token_module.h"
 #include "ngx_http_auth_api_token_flight.h"
 #include "ngx_http_auth_api_token_lookup.h"
+#include "ngx_http_auth_api_token_turn.h"
+#include "ngx_http_auth_api_token_zone.h"
 
 
 static ngx_int_t ngx_http_auth_api_token_question(ngx_http_request_t *r,
@@ -22,6 +24,13 @@ static ngx_int_t ngx_http_auth_api_token_look_up(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx,
     ngx_http_auth_api_token_question_t *question,
     ngx_http_auth_api_token_ticket_t *ticket);
+static ngx_int_t ngx_http_auth_api_token_park(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx,
+    ngx_http_auth_api_token_flight_t *flight, ngx_uint_t first);
+static void ngx_http_auth_api_token_told(void *data,
+    ngx_http_auth_api_token_verdict_t *verdict);
+static void ngx_http_auth_api_token_unqueue(
+    ngx_http_auth_api_token_ctx_t *ctx);
 static void ngx_http_auth_api_token_refresh(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx,
     ngx_http_auth_api_token_question_t *question,
@@ -38,6 +47,8 @@ ngx_int_t
 ngx_http_auth_api_token_ask(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx)
 {
+    ngx_uint_t                           queued, first;
+    ngx_http_auth_api_token_zone_t      *zone;
     ngx_http_auth_api_token_reply_t     *reply;
     ngx_http_auth_api_token_flight_t    *flight;
     ngx_http_auth_api_token_reply_e      rc;
@@ -50,6 +61,8 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
     ctx->asked_in = alcf;
 
     if (alcf->cache == NULL) {
+        ngx_http_auth_api_token_unqueue(ctx);
+
         ctx->store = NULL;
         ctx->from = NGX_HTTP_AUTH_API_TOKEN_FROM_BYPASS;
 
@@ -60,9 +73,19 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
+    zone = alcf->cache->zone;
+    queued = ctx->queued;
+
     question.again = ctx->waited;
     question.since = ctx->since;
     question.charge = (alcf->limit != NULL);
+    question.queued = queued;
+
+    /* who waited for a lookup that told nothing came before all in line */
+
+    first = queued || ctx->waited;
+
+    question.behind = !first && ngx_http_auth_api_token_turn_behind(zone);
 
     reply = ngx_http_auth_api_token_get_reply(ctx);
 
@@ -84,6 +107,14 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
 
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "auth api token store: %ui", (ngx_uint_t) rc);
+
+    if (rc != NGX_HTTP_AUTH_API_TOKEN_QUEUE) {
+        ctx->queued = 0;
+
+        if (ngx_http_auth_api_token_turn_behind(zone)) {
+            ngx_http_auth_api_token_turn_done(zone, ctx->key);
+        }
+    }
 
     ctx->from = ctx->waited ? NGX_HTTP_AUTH_API_TOKEN_FROM_WAIT
                             : NGX_HTTP_AUTH_API_TOKEN_FROM_HIT;
@@ -110,29 +141,46 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
         ctx->from = NGX_HTTP_AUTH_API_TOKEN_FROM_WAIT;
         ctx->since = reply->ticket.asked;
 
-        flight = ngx_http_auth_api_token_flight_join(ctx->store,
+        if (r->post_action) {
+            return NGX_DECLINED;
+        }
+
+        flight = ngx_http_auth_api_token_flight_join(zone, ctx->key,
                                                      &reply->ticket);
         if (flight == NULL) {
             return NGX_ERROR;
         }
 
-        return ngx_http_auth_api_token_flight_wait(r, ctx, flight,
-                                                   alcf->request->timeout);
+        ctx->waited = 1;
+
+        return ngx_http_auth_api_token_park(r, ctx, flight, 0);
 
     case NGX_HTTP_AUTH_API_TOKEN_QUEUE:
-        ngx_http_auth_api_token_store_unqueue(ctx->store, ngx_pid);
+        ctx->from = NGX_HTTP_AUTH_API_TOKEN_FROM_MISS;
+        ctx->queued = 1;
+        ctx->delayed = 1;
 
-        ngx_memzero(&reply->verdict, sizeof(ngx_http_auth_api_token_verdict_t));
+        if (r->post_action) {
+            ngx_http_auth_api_token_unqueue(ctx);
+            return NGX_DECLINED;
+        }
 
-        reply->verdict.reason = NGX_HTTP_AUTH_API_TOKEN_BUSY;
-        reply->verdict.retry_after = 1;
-        reply->verdict.cause = "all \"lookups\" are taken";
+        flight = ngx_http_auth_api_token_turn_join(zone, ctx->key, first);
+        if (flight == NULL) {
+            return NGX_ERROR;
+        }
 
-        /* fall through */
+        return ngx_http_auth_api_token_park(r, ctx, flight, first);
 
     default: /* NGX_HTTP_AUTH_API_TOKEN_STOP */
         ctx->from = NGX_HTTP_AUTH_API_TOKEN_FROM_MISS;
-        ngx_http_auth_api_token_settle(ctx, &reply->verdict);
+
+        /* places of a worker that died may be all that is missing */
+
+        ngx_http_auth_api_token_store_check(ctx->store, ngx_current_msec,
+                                            ngx_http_auth_api_token_gone);
+
+        ngx_http_auth_api_token_take(ctx, &reply->verdict);
         return NGX_OK;
     }
 }
@@ -169,6 +217,7 @@ ngx_http_auth_api_token_question(ngx_http_request_t *r,
     question->budget = NULL;
 
     if (ctx->store != store) {
+        ngx_http_auth_api_token_unqueue(ctx);
         ngx_http_auth_api_token_store_prefetch(store, question);
 
         if (ngx_http_auth_api_token_digest(alcf->prefix, &ctx->token, ctx->key)
@@ -227,12 +276,18 @@ ngx_http_auth_api_token_look_up(ngx_http_request_t *r,
     ngx_http_auth_api_token_question_t *question,
     ngx_http_auth_api_token_ticket_t *ticket)
 {
-    ngx_int_t                            rc;
-    ngx_http_auth_api_token_lookup_t    *lookup;
-    ngx_http_auth_api_token_verdict_t    verdict;
-    ngx_http_auth_api_token_loc_conf_t  *alcf;
+    ngx_int_t                           rc;
+    ngx_http_auth_api_token_lookup_t   *lookup;
+    ngx_http_auth_api_token_verdict_t   verdict;
 
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+    if (r->post_action) {
+
+        if (ticket) {
+            ngx_http_auth_api_token_store_cancel(ctx->store, ticket);
+        }
+
+        return NGX_DECLINED;
+    }
 
     rc = ngx_http_auth_api_token_create_lookup(r, ctx, question, ticket,
                                                &lookup);
@@ -251,14 +306,123 @@ ngx_http_auth_api_token_look_up(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    rc = ngx_http_auth_api_token_flight_wait(r, ctx, &lookup->flight,
-                                             alcf->request->timeout);
+    ctx->waited = 1;
+
+    rc = ngx_http_auth_api_token_park(r, ctx, &lookup->flight, 0);
 
     /* the lookup may end in this call, the waiters are posted even then */
 
     ngx_http_auth_api_token_start_lookup(lookup);
 
     return rc;
+}
+
+
+/* lets r wait, for the rest of the time that began when it first had to */
+
+static ngx_int_t
+ngx_http_auth_api_token_park(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx,
+    ngx_http_auth_api_token_flight_t *flight, ngx_uint_t first)
+{
+    ngx_msec_int_t                       left;
+    ngx_connection_t                    *c;
+    ngx_http_auth_api_token_waiter_t    *waiter;
+    ngx_http_auth_api_token_loc_conf_t  *alcf;
+
+    c = r->connection;
+    waiter = ctx->waiter;
+
+    if (waiter == NULL) {
+        waiter = ngx_pcalloc(r->pool, sizeof(ngx_http_auth_api_token_waiter_t));
+        if (waiter == NULL) {
+            return NGX_ERROR;
+        }
+
+        waiter->event = c->write;
+        waiter->handler = ngx_http_auth_api_token_told;
+        waiter->data = ctx;
+
+        ctx->waiter = waiter;
+    }
+
+    /* so that a client that leaves is noticed */
+
+    if (c->read->ready) {
+        ngx_post_event(c->read, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_core_run_phases;
+
+    if (!ctx->waiting) {
+        ctx->waiting = 1;
+        ctx->began = ngx_current_msec;
+    }
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+
+    /* later than the lookup's own end is known here */
+
+    left = (ngx_msec_int_t) (ctx->began + alcf->request->timeout
+                             + 2 * NGX_HTTP_AUTH_API_TOKEN_POLL
+                             - ngx_current_msec);
+
+    ngx_http_auth_api_token_flight_wait(flight, waiter, ngx_max(left, 0),
+                                        first);
+
+    return NGX_AGAIN;
+}
+
+
+/* whatever depends on the location is left to the request, when it runs */
+
+static void
+ngx_http_auth_api_token_told(void *data,
+    ngx_http_auth_api_token_verdict_t *verdict)
+{
+    ngx_http_auth_api_token_ctx_t *ctx = data;
+
+    ngx_http_auth_api_token_unqueue(ctx);
+    ngx_http_auth_api_token_take(ctx, verdict);
+}
+
+
+static void
+ngx_http_auth_api_token_unqueue(ngx_http_auth_api_token_ctx_t *ctx)
+{
+    if (ctx->queued) {
+        ctx->queued = 0;
+
+        ngx_http_auth_api_token_store_unqueue(ctx->store, ngx_pid);
+    }
+}
+
+
+void
+ngx_http_auth_api_token_withdraw(ngx_http_auth_api_token_ctx_t *ctx)
+{
+    if (ctx->waiter) {
+        ngx_http_auth_api_token_flight_leave(ctx->waiter);
+    }
+
+    ngx_http_auth_api_token_unqueue(ctx);
+}
+
+
+void
+ngx_http_auth_api_token_forget(ngx_http_auth_api_token_ctx_t *ctx)
+{
+    ngx_http_auth_api_token_withdraw(ctx);
+
+    ctx->asked = 0;
+    ctx->waiting = 0;
+    ctx->waited = 0;
+    ctx->delayed = 0;
+    ctx->reply.verdict.trace_id.len = 0;
 }
 
 
@@ -283,43 +447,45 @@ ngx_http_auth_api_token_refresh(ngx_http_request_t *r,
 
 
 void
-ngx_http_auth_api_token_settle(ngx_http_auth_api_token_ctx_t *ctx,
-    ngx_http_auth_api_token_verdict_t *verdict)
+ngx_http_auth_api_token_stale(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx)
 {
-    ngx_http_request_t                  *r;
-    ngx_http_auth_api_token_verdict_t    copy;
+    ngx_http_auth_api_token_verdict_t   *verdict;
     ngx_http_auth_api_token_loc_conf_t  *alcf;
     ngx_http_auth_api_token_question_t   question;
 
-    r = ctx->request;
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+    verdict = &ctx->reply.verdict;
 
-    /* what a limit of nginx refused says nothing of the API */
-
-    if (alcf->cache
-        && alcf->cache->stale
-        && verdict->health != NGX_HTTP_AUTH_API_TOKEN_UNTOLD
-        && (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE
-            || verdict->reason == NGX_HTTP_AUTH_API_TOKEN_BUSY)
-        && ngx_http_auth_api_token_question(r, ctx, &question) == NGX_OK)
+    if (alcf->cache == NULL
+        || alcf->cache->stale == 0
+        || (verdict->reason != NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE
+            && verdict->reason != NGX_HTTP_AUTH_API_TOKEN_BUSY))
     {
-        /* it may be the one in the reply */
-
-        copy = *verdict;
-        verdict = &copy;
-
-        if (ngx_http_auth_api_token_store_stale(ctx->store, &question,
-                                    ngx_http_auth_api_token_get_reply(ctx))
-            == NGX_OK)
-        {
-            ctx->from = NGX_HTTP_AUTH_API_TOKEN_FROM_STALE;
-
-            ngx_http_auth_api_token_take_reply(ctx);
-            return;
-        }
+        return;
     }
 
-    ngx_http_auth_api_token_take(ctx, verdict);
+    /* what a limit of nginx refused, or held up, says nothing of the API */
+
+    if (verdict->health == NGX_HTTP_AUTH_API_TOKEN_UNTOLD
+        || (verdict->health == NGX_HTTP_AUTH_API_TOKEN_SILENT
+            && ctx->delayed))
+    {
+        return;
+    }
+
+    if (ngx_http_auth_api_token_question(r, ctx, &question) != NGX_OK
+        || ngx_http_auth_api_token_store_stale(ctx->store, &question,
+                                    ngx_http_auth_api_token_get_reply(ctx))
+           != NGX_OK)
+    {
+        return;
+    }
+
+    ctx->from = NGX_HTTP_AUTH_API_TOKEN_FROM_STALE;
+    verdict->trace_id.len = 0;
+
+    ngx_http_auth_api_token_take_reply(ctx);
 }
 
 

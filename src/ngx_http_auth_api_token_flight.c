@@ -11,51 +11,56 @@
 #include "ngx_http_auth_api_token_zone.h"
 
 
-#define NGX_HTTP_AUTH_API_TOKEN_POLL   10       /* ms */
-#define NGX_HTTP_AUTH_API_TOKEN_CHECK  10       /* polls */
-
-
-static ngx_http_auth_api_token_flight_t *ngx_http_auth_api_token_flight_find(
-    ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_ticket_t *ticket);
 static void ngx_http_auth_api_token_flight_poll(ngx_event_t *ev);
+static void ngx_http_auth_api_token_flight_tell(
+    ngx_http_auth_api_token_waiter_t *waiter,
+    ngx_http_auth_api_token_verdict_t *verdict);
 static void ngx_http_auth_api_token_flight_timeout(ngx_event_t *ev);
 
 
-static ngx_queue_t  ngx_http_auth_api_token_flights = {
-    &ngx_http_auth_api_token_flights,
-    &ngx_http_auth_api_token_flights
-};
+/* by the first byte of a key, which is a digest */
+
+static ngx_queue_t  ngx_http_auth_api_token_flights[256];
 
 
 void
 ngx_http_auth_api_token_flight_init(ngx_http_auth_api_token_flight_t *flight,
-    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_zone_t *zone, u_char *key,
     ngx_http_auth_api_token_ticket_t *ticket)
 {
+    ngx_queue_t  *q;
+
     ngx_queue_init(&flight->waiters);
 
-    flight->store = store;
+    flight->zone = zone;
+    flight->timer.log = ngx_cycle->log;
 
-    if (store) {
-        flight->ticket = *ticket;
-
-        ngx_queue_insert_tail(&ngx_http_auth_api_token_flights, &flight->queue);
+    if (zone == NULL) {
+        return;
     }
+
+    if (ticket) {
+        flight->ticket = *ticket;
+    }
+
+    ngx_memcpy(flight->key, key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
+
+    q = &ngx_http_auth_api_token_flights[key[0]];
+
+    if (ngx_queue_next(q) == NULL) {
+        ngx_queue_init(q);
+    }
+
+    ngx_queue_insert_tail(q, &flight->queue);
 }
 
 
 ngx_http_auth_api_token_flight_t *
-ngx_http_auth_api_token_flight_join(ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_ticket_t *ticket)
+ngx_http_auth_api_token_flight_create(ngx_http_auth_api_token_zone_t *zone,
+    u_char *key, ngx_http_auth_api_token_ticket_t *ticket,
+    ngx_event_handler_pt handler)
 {
     ngx_http_auth_api_token_flight_t  *flight;
-
-    flight = ngx_http_auth_api_token_flight_find(store, ticket);
-
-    if (flight) {
-        return flight;
-    }
 
     flight = ngx_calloc(sizeof(ngx_http_auth_api_token_flight_t),
                         ngx_cycle->log);
@@ -63,37 +68,66 @@ ngx_http_auth_api_token_flight_join(ngx_http_auth_api_token_store_t *store,
         return NULL;
     }
 
-    ngx_http_auth_api_token_flight_init(flight, store, ticket);
+    ngx_http_auth_api_token_flight_init(flight, zone, key, ticket);
 
     flight->timer.data = flight;
-    flight->timer.log = ngx_cycle->log;
-    flight->timer.handler = ngx_http_auth_api_token_flight_poll;
-
-    ngx_add_timer(&flight->timer, NGX_HTTP_AUTH_API_TOKEN_POLL);
+    flight->timer.handler = handler;
 
     return flight;
 }
 
 
-static ngx_http_auth_api_token_flight_t *
-ngx_http_auth_api_token_flight_find(ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_ticket_t *ticket)
+ngx_http_auth_api_token_flight_t *
+ngx_http_auth_api_token_flight_find(ngx_http_auth_api_token_zone_t *zone,
+    u_char *key, ngx_atomic_uint_t seq)
 {
-    ngx_queue_t                       *q;
+    ngx_queue_t                       *q, *table;
     ngx_http_auth_api_token_flight_t  *flight;
 
-    for (q = ngx_queue_head(&ngx_http_auth_api_token_flights);
-         q != ngx_queue_sentinel(&ngx_http_auth_api_token_flights);
+    table = &ngx_http_auth_api_token_flights[key[0]];
+
+    if (ngx_queue_next(table) == NULL) {
+        return NULL;
+    }
+
+    for (q = ngx_queue_head(table);
+         q != ngx_queue_sentinel(table);
          q = ngx_queue_next(q))
     {
         flight = ngx_queue_data(q, ngx_http_auth_api_token_flight_t, queue);
 
-        if (flight->store == store && flight->ticket.seq == ticket->seq) {
+        if (flight->zone == zone
+            && flight->ticket.seq == seq
+            && ngx_memcmp(flight->key, key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN)
+               == 0)
+        {
             return flight;
         }
     }
 
     return NULL;
+}
+
+
+ngx_http_auth_api_token_flight_t *
+ngx_http_auth_api_token_flight_join(ngx_http_auth_api_token_zone_t *zone,
+    u_char *key, ngx_http_auth_api_token_ticket_t *ticket)
+{
+    ngx_http_auth_api_token_flight_t  *flight;
+
+    flight = ngx_http_auth_api_token_flight_find(zone, key, ticket->seq);
+
+    if (flight) {
+        return flight;
+    }
+
+    flight = ngx_http_auth_api_token_flight_create(zone, key, ticket,
+                                         ngx_http_auth_api_token_flight_poll);
+    if (flight) {
+        ngx_add_timer(&flight->timer, NGX_HTTP_AUTH_API_TOKEN_POLL);
+    }
+
+    return flight;
 }
 
 
@@ -103,22 +137,20 @@ ngx_http_auth_api_token_flight_poll(ngx_event_t *ev)
     ngx_http_auth_api_token_flight_t  *flight = ev->data;
 
     ngx_int_t                          rc;
+    ngx_http_auth_api_token_store_t   *store;
     ngx_http_auth_api_token_verdict_t  verdict;
 
-    rc = ngx_http_auth_api_token_store_poll(flight->store, &flight->ticket,
+    store = flight->zone->store;
+
+    rc = ngx_http_auth_api_token_store_poll(store, &flight->ticket,
                                             ngx_current_msec, &verdict);
 
     if (rc == NGX_AGAIN && !ngx_queue_empty(&flight->waiters)) {
 
         /* nobody takes the place of a worker that was to quit */
 
-        if (++flight->polls % NGX_HTTP_AUTH_API_TOKEN_CHECK == 0
-            && ngx_http_auth_api_token_gone(
-                          flight->store->leases[flight->ticket.slot].pid))
-        {
-            ngx_http_auth_api_token_store_release(flight->store,
-                                                 ngx_http_auth_api_token_gone);
-        }
+        ngx_http_auth_api_token_store_check(store, ngx_current_msec,
+                                            ngx_http_auth_api_token_gone);
 
         ngx_add_timer(ev, NGX_HTTP_AUTH_API_TOKEN_POLL);
         return;
@@ -131,83 +163,23 @@ ngx_http_auth_api_token_flight_poll(ngx_event_t *ev)
 }
 
 
-ngx_int_t
-ngx_http_auth_api_token_flight_wait(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx,
-    ngx_http_auth_api_token_flight_t *flight, ngx_msec_t timeout)
+void
+ngx_http_auth_api_token_flight_wait(ngx_http_auth_api_token_flight_t *flight,
+    ngx_http_auth_api_token_waiter_t *waiter, ngx_msec_t ms, ngx_uint_t first)
 {
-    ngx_msec_int_t  left;
+    waiter->flight = flight;
 
-    if (ctx->timer == NULL) {
-        ctx->timer = ngx_pcalloc(r->pool, sizeof(ngx_event_t));
-        if (ctx->timer == NULL) {
-            return NGX_ERROR;
-        }
+    waiter->timer.data = waiter;
+    waiter->timer.log = ngx_cycle->log;
+    waiter->timer.handler = ngx_http_auth_api_token_flight_timeout;
 
-        ctx->timer->data = ctx;
-        ctx->timer->log = r->connection->log;
-        ctx->timer->handler = ngx_http_auth_api_token_flight_timeout;
-    }
+    ngx_add_timer(&waiter->timer, ms);
 
-    if (!ctx->waited) {
+    if (first) {
+        ngx_queue_insert_head(&flight->waiters, &waiter->queue);
 
-        /* later than the lookup's own end is known here */
-
-        ctx->deadline = ngx_current_msec + timeout
-                        + 2 * NGX_HTTP_AUTH_API_TOKEN_POLL;
-    }
-
-    left = (ngx_msec_int_t) (ctx->deadline - ngx_current_msec);
-
-    if (left <= 0) {
-        ngx_http_auth_api_token_flight_timeout(ctx->timer);
-        return NGX_OK;
-    }
-
-    /* so that a client that leaves is noticed */
-
-    if (r->connection->read->ready) {
-        ngx_post_event(r->connection->read, &ngx_posted_events);
-
-    } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_add_timer(ctx->timer, (ngx_msec_t) left);
-
-    ngx_queue_insert_tail(&flight->waiters, &ctx->queue);
-
-    ctx->flight = flight;
-    ctx->waited = 1;
-    ctx->parked = 1;
-
-    r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = ngx_http_core_run_phases;
-
-    return NGX_AGAIN;
-}
-
-
-static void
-ngx_http_auth_api_token_flight_timeout(ngx_event_t *ev)
-{
-    ngx_http_auth_api_token_ctx_t  *ctx = ev->data;
-
-    ngx_http_auth_api_token_verdict_t  verdict;
-
-    ngx_memzero(&verdict, sizeof(ngx_http_auth_api_token_verdict_t));
-
-    /* what it says of the API is for the lookup to tell */
-
-    verdict.reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
-    verdict.cause = "timed out";
-
-    ngx_http_auth_api_token_settle(ctx, &verdict);
-
-    if (ctx->flight) {
-        ngx_http_auth_api_token_flight_leave(ctx);
-
-        ngx_post_event(ctx->request->connection->write, &ngx_posted_events);
+    } else {
+        ngx_queue_insert_tail(&flight->waiters, &waiter->queue);
     }
 }
 
@@ -216,25 +188,77 @@ void
 ngx_http_auth_api_token_flight_wake(ngx_http_auth_api_token_flight_t *flight,
     ngx_http_auth_api_token_verdict_t *verdict)
 {
-    ngx_queue_t                    *q;
-    ngx_connection_t               *c;
-    ngx_http_auth_api_token_ctx_t  *ctx;
+    ngx_queue_t  *q;
 
     while (!ngx_queue_empty(&flight->waiters)) {
-
         q = ngx_queue_head(&flight->waiters);
-        ctx = ngx_queue_data(q, ngx_http_auth_api_token_ctx_t, queue);
 
-        ngx_http_auth_api_token_flight_leave(ctx);
-
-        if (verdict) {
-            ngx_http_auth_api_token_settle(ctx, verdict);
-        }
-
-        c = ctx->request->connection;
-
-        ngx_post_event(c->write, &ngx_posted_events);
+        ngx_http_auth_api_token_flight_tell(ngx_queue_data(q,
+                                      ngx_http_auth_api_token_waiter_t, queue),
+                                            verdict);
     }
+}
+
+
+void
+ngx_http_auth_api_token_flight_wake_first(
+    ngx_http_auth_api_token_flight_t *flight)
+{
+    ngx_queue_t  *q;
+
+    q = ngx_queue_head(&flight->waiters);
+
+    ngx_http_auth_api_token_flight_tell(ngx_queue_data(q,
+                                      ngx_http_auth_api_token_waiter_t, queue),
+                                        NULL);
+}
+
+
+static void
+ngx_http_auth_api_token_flight_tell(ngx_http_auth_api_token_waiter_t *waiter,
+    ngx_http_auth_api_token_verdict_t *verdict)
+{
+    ngx_http_auth_api_token_flight_leave(waiter);
+
+    if (verdict) {
+        waiter->handler(waiter->data, verdict);
+    }
+
+    ngx_post_event(waiter->event, &ngx_posted_events);
+}
+
+
+static void
+ngx_http_auth_api_token_flight_timeout(ngx_event_t *ev)
+{
+    ngx_http_auth_api_token_waiter_t  *waiter = ev->data;
+
+    ngx_http_auth_api_token_flight_t   *flight;
+    ngx_http_auth_api_token_verdict_t   verdict;
+
+    flight = waiter->flight;
+
+    ngx_memzero(&verdict, sizeof(ngx_http_auth_api_token_verdict_t));
+
+    if (flight->zone && flight->ticket.seq == 0) {
+        verdict.reason = NGX_HTTP_AUTH_API_TOKEN_BUSY;
+        verdict.cause = "all \"lookups\" are taken";
+
+    } else {
+        verdict.reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
+        verdict.cause = "timed out";
+
+        /* unless it is a limit of nginx that holds the lookup up */
+
+        if (flight->zone
+            && ngx_http_auth_api_token_store_is_sent(flight->zone->store,
+                                                     &flight->ticket))
+        {
+            verdict.health = NGX_HTTP_AUTH_API_TOKEN_SILENT;
+        }
+    }
+
+    ngx_http_auth_api_token_flight_tell(waiter, &verdict);
 }
 
 
@@ -245,25 +269,39 @@ ngx_http_auth_api_token_flight_end(ngx_http_auth_api_token_flight_t *flight)
         ngx_del_timer(&flight->timer);
     }
 
-    if (flight->store) {
+    if (flight->timer.posted) {
+        ngx_delete_posted_event(&flight->timer);
+    }
+
+    if (flight->zone) {
         ngx_queue_remove(&flight->queue);
-        flight->store = NULL;
+        flight->zone = NULL;
     }
 }
 
 
 void
-ngx_http_auth_api_token_flight_leave(ngx_http_auth_api_token_ctx_t *ctx)
+ngx_http_auth_api_token_flight_leave(ngx_http_auth_api_token_waiter_t *waiter)
 {
-    if (ctx->flight == NULL) {
+    ngx_http_auth_api_token_flight_t  *flight;
+
+    flight = waiter->flight;
+
+    if (flight == NULL) {
         return;
     }
 
-    ngx_queue_remove(&ctx->queue);
+    ngx_queue_remove(&waiter->queue);
 
-    ctx->flight = NULL;
+    waiter->flight = NULL;
 
-    if (ctx->timer->timer_set) {
-        ngx_del_timer(ctx->timer);
+    if (waiter->timer.timer_set) {
+        ngx_del_timer(&waiter->timer);
+    }
+
+    /* what it learns would be of no use to anybody */
+
+    if (flight->zone == NULL && ngx_queue_empty(&flight->waiters)) {
+        ngx_post_event(&flight->timer, &ngx_posted_events);
     }
 }

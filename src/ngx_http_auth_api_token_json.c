@@ -10,6 +10,7 @@
 #include "ngx_http_auth_api_token_json.h"
 #include "ngx_http_auth_api_token_digest.h"
 #include "ngx_http_auth_api_token_require.h"
+#include "ngx_http_auth_api_token_trace.h"
 
 
 static json_t *ngx_http_auth_api_token_find(json_t *root,
@@ -369,6 +370,29 @@ ngx_http_auth_api_token_encode(u_char *dst, ngx_str_t *src, u_char special)
     }
 
     return len;
+}
+
+
+void
+ngx_http_auth_api_token_read_trace_id(ngx_pool_t *pool, ngx_str_t *body,
+    ngx_str_t *trace_id)
+{
+    json_t     *root;
+    ngx_str_t   value;
+
+    ngx_str_null(trace_id);
+
+    root = json_loadb((char *) body->data, body->len, JSON_DECODE_INT_AS_REAL,
+                      NULL);
+
+    if (ngx_http_auth_api_token_member(root, "traceId", &value) == NGX_OK
+        && ngx_http_auth_api_token_traceparent(&value) == NGX_OK)
+    {
+        trace_id->data = ngx_pstrdup(pool, &value);
+        trace_id->len = trace_id->data ? value.len : 0;
+    }
+
+    json_decref(root);
 }
 
 

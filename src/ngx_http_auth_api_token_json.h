@@ -35,6 +35,15 @@ void ngx_http_auth_api_token_read_answer(ngx_pool_t *pool, ngx_str_t *body,
 
 
 /*
+ * Reads the "traceId" of a problem of the token API, if it has the form of a
+ * traceparent; else it is empty.  The string is allocated from the pool.
+ */
+
+void ngx_http_auth_api_token_read_trace_id(ngx_pool_t *pool, ngx_str_t *body,
+    ngx_str_t *trace_id);
+
+
+/*
  * Reads what to forget: {"token":"TKN-..."}, {"account":"ACC-..."},
  * {"all":true}, or an event of the platform, {"object":{"id":"..."}}, which may
  * have other members.  The strings of *purge are allocated from the pool.

@@ -65,6 +65,26 @@ ngx_http_auth_api_token_lease_find(ngx_http_auth_api_token_store_t *store,
 }
 
 
+ngx_uint_t
+ngx_http_auth_api_token_lease_count(ngx_http_auth_api_token_store_t *store,
+    ngx_pid_t pid, ngx_msec_t now)
+{
+    ngx_uint_t  i, n;
+
+    n = 0;
+
+    for (i = 0; i < store->lookups; i++) {
+        if (store->leases[i].pid == pid
+            && ngx_http_auth_api_token_lease_asking(&store->leases[i], now))
+        {
+            n++;
+        }
+    }
+
+    return n;
+}
+
+
 ngx_http_auth_api_token_lease_t *
 ngx_http_auth_api_token_lease_spare(ngx_http_auth_api_token_store_t *store,
     ngx_msec_t now)
@@ -170,6 +190,33 @@ ngx_http_auth_api_token_store_cancel(ngx_http_auth_api_token_store_t *store,
     }
 
     ngx_http_auth_api_token_store_unlock(store);
+}
+
+
+void
+ngx_http_auth_api_token_store_sent(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_ticket_t *ticket)
+{
+    ngx_http_auth_api_token_lease_t  *lease;
+
+    lease = &store->leases[ticket->slot];
+
+    if (lease->seq == ticket->seq) {
+        lease->health = NGX_HTTP_AUTH_API_TOKEN_SILENT;
+    }
+}
+
+
+ngx_uint_t
+ngx_http_auth_api_token_store_is_sent(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_ticket_t *ticket)
+{
+    ngx_http_auth_api_token_lease_t  *lease;
+
+    lease = &store->leases[ticket->slot];
+
+    return lease->seq == ticket->seq
+           && lease->health == NGX_HTTP_AUTH_API_TOKEN_SILENT;
 }
 
 

@@ -38,6 +38,14 @@ ngx_http_auth_api_token_lease_t *ngx_http_auth_api_token_lease_spare(
 
 
 /*
+ * Returns how many leases a process has to ask with.
+ */
+
+ngx_uint_t ngx_http_auth_api_token_lease_count(
+    ngx_http_auth_api_token_store_t *store, ngx_pid_t pid, ngx_msec_t now);
+
+
+/*
  * Takes the lease, for the time limit of a lookup and a little longer.
  */
 

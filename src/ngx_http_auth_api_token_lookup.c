@@ -7,33 +7,42 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
+#include "ngx_http_auth_api_token_connection.h"
 #include "ngx_http_auth_api_token_lookup.h"
+#include "ngx_http_auth_api_token_turn.h"
 
 
-static ngx_int_t ngx_http_auth_api_token_init_lookup(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx,
-    ngx_http_auth_api_token_question_t *question,
-    ngx_http_auth_api_token_lookup_t **lookup);
-static ngx_int_t ngx_http_auth_api_token_init_connection(ngx_http_request_t *r,
-    ngx_http_auth_api_token_lookup_t *lookup, ngx_connection_t *c);
-static ngx_int_t ngx_http_auth_api_token_init_request(
-    ngx_http_auth_api_token_lookup_t *lookup, ngx_str_t *uri);
+/* a body that nobody needs gets a moment, as it keeps the connection, ms */
+
+#define NGX_HTTP_AUTH_API_TOKEN_DRAIN  100
+
+/* how often it is tried to close a lookup that a thread works for, ms */
+
+#define NGX_HTTP_AUTH_API_TOKEN_CLOSE  100
+
+
+static ngx_int_t ngx_http_auth_api_token_init_lookup(
+    ngx_http_auth_api_token_lookup_t *lookup,
+    ngx_http_auth_api_token_ctx_t *ctx);
+static ngx_int_t ngx_http_auth_api_token_init_headers(
+    ngx_http_auth_api_token_lookup_t *lookup);
 static ngx_int_t ngx_http_auth_api_token_add_header(ngx_http_request_t *r,
     char *name, ngx_str_t *value, ngx_table_elt_t **header);
 static ngx_int_t ngx_http_auth_api_token_subrequest(
     ngx_http_auth_api_token_lookup_t *lookup, ngx_str_t *uri);
 static void ngx_http_auth_api_token_lookup_event(ngx_event_t *ev);
-static void ngx_http_auth_api_token_lookup_timeout(ngx_event_t *ev);
+static void ngx_http_auth_api_token_lookup_terminated(void *data);
+static void ngx_http_auth_api_token_lookup_timer(ngx_event_t *ev);
 static ngx_int_t ngx_http_auth_api_token_lookup_done(ngx_http_request_t *r,
     void *data, ngx_int_t rc);
-static ngx_uint_t ngx_http_auth_api_token_reached(ngx_http_request_t *r);
 static void ngx_http_auth_api_token_lookup_finish(ngx_http_request_t *r);
+static void ngx_http_auth_api_token_judge_lookup(
+    ngx_http_auth_api_token_lookup_t *lookup);
 static void ngx_http_auth_api_token_end_lookup(
     ngx_http_auth_api_token_lookup_t *lookup,
     ngx_http_auth_api_token_verdict_t *verdict);
 static void ngx_http_auth_api_token_close_lookup(
     ngx_http_auth_api_token_lookup_t *lookup);
-static void ngx_http_auth_api_token_close_connection(ngx_connection_t *c);
 
 
 ngx_int_t
@@ -41,47 +50,10 @@ ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx,
     ngx_http_auth_api_token_question_t *question,
     ngx_http_auth_api_token_ticket_t *ticket,
-    ngx_http_auth_api_token_lookup_t **lookup)
-{
-    ngx_int_t  rc;
-
-    rc = ngx_http_auth_api_token_init_lookup(r, ctx, question, lookup);
-
-    if (rc != NGX_OK) {
-        if (ticket) {
-            ngx_http_auth_api_token_store_cancel(ctx->store, ticket);
-        }
-
-        return rc;
-    }
-
-    ngx_http_auth_api_token_flight_init(&(*lookup)->flight,
-                                        ticket ? ctx->store : NULL, ticket);
-
-    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "auth api token lookup *%uA",
-                   (*lookup)->request->connection->number);
-
-    return NGX_OK;
-}
-
-
-void
-ngx_http_auth_api_token_start_lookup(ngx_http_auth_api_token_lookup_t *lookup)
-{
-    ngx_http_run_posted_requests(lookup->request->connection);
-}
-
-
-static ngx_int_t
-ngx_http_auth_api_token_init_lookup(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx,
-    ngx_http_auth_api_token_question_t *question,
     ngx_http_auth_api_token_lookup_t **plookup)
 {
-    u_char                              *p;
-    ngx_pool_t                          *pool;
-    ngx_connection_t                    *c;
+    ngx_int_t                            rc;
+    ngx_http_request_t                  *lr;
     ngx_http_auth_api_token_lookup_t    *lookup;
     ngx_http_auth_api_token_request_t   *conf;
     ngx_http_auth_api_token_loc_conf_t  *alcf;
@@ -89,35 +61,119 @@ ngx_http_auth_api_token_init_lookup(ngx_http_request_t *r,
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
     conf = alcf->request;
 
-    c = ngx_get_connection(0, r->connection->log);
-    if (c == NULL) {
-        return NGX_BUSY;
+    rc = ngx_http_auth_api_token_open_request(r, &conf->uri,
+                                       ngx_http_auth_api_token_lookup_event,
+                                       &lr);
+    if (rc != NGX_OK) {
+        goto failed;
     }
 
-    c->fd = (ngx_socket_t) -1;
+    lookup = ngx_pcalloc(lr->connection->pool,
+                         sizeof(ngx_http_auth_api_token_lookup_t));
 
-    pool = ngx_create_pool(2048, ngx_cycle->log);
-    if (pool == NULL) {
-        ngx_http_auth_api_token_close_connection(c);
-        return NGX_ERROR;
-    }
-
-    c->pool = pool;
-
-    lookup = ngx_pcalloc(pool, sizeof(ngx_http_auth_api_token_lookup_t));
     if (lookup == NULL) {
-        ngx_http_auth_api_token_close_connection(c);
-        return NGX_ERROR;
+        rc = NGX_ERROR;
+        goto close;
     }
 
+    lookup->request = lr;
     lookup->service = conf->service;
+    lookup->asked = ngx_current_msec;
+
+    rc = ngx_http_auth_api_token_init_lookup(lookup, ctx);
+
+    if (rc != NGX_OK) {
+        goto close;
+    }
+
+    rc = ngx_http_auth_api_token_subrequest(lookup, &conf->uri);
+
+    if (rc != NGX_OK) {
+        goto close;
+    }
+
+    if (question) {
+        lookup->question = *question;
+        lookup->question.id = lookup->id;
+
+        if (question->budget) {
+            lookup->budget = *question->budget;
+            lookup->question.budget = &lookup->budget;
+        }
+    }
+
+    ngx_http_auth_api_token_flight_init(&lookup->flight,
+                                        ticket ? alcf->cache->zone : NULL,
+                                        ctx->key, ticket);
+
+    lookup->flight.timer.data = lookup;
+    lookup->flight.timer.handler = ngx_http_auth_api_token_lookup_timer;
+
+    ngx_add_timer(&lookup->flight.timer, conf->timeout);
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "auth api token lookup *%uA", lr->connection->number);
+
+    *plookup = lookup;
+
+    return NGX_OK;
+
+close:
+
+    ngx_http_auth_api_token_close_request(lr);
+
+failed:
+
+    if (ticket) {
+        ngx_http_auth_api_token_store_cancel(ctx->store, ticket);
+    }
+
+    return rc;
+}
+
+
+void
+ngx_http_auth_api_token_start_lookup(ngx_http_auth_api_token_lookup_t *lookup)
+{
+    ngx_connection_t                  *c;
+    ngx_http_auth_api_token_flight_t  *flight;
+
+    c = lookup->request->connection;
+
+    ngx_http_run_posted_requests(c);
+
+    if (c->destroyed) {
+        return;
+    }
+
+    flight = &lookup->flight;
+
+    if (flight->zone
+        && lookup->subrequest->upstream_states
+        && lookup->subrequest->upstream_states->nelts
+        && ngx_http_auth_api_token_reached(lookup->subrequest))
+    {
+        ngx_http_auth_api_token_store_sent(flight->zone->store,
+                                           &flight->ticket);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_init_lookup(ngx_http_auth_api_token_lookup_t *lookup,
+    ngx_http_auth_api_token_ctx_t *ctx)
+{
+    u_char                         *p;
+    ngx_http_request_t             *r;
+    ngx_http_auth_api_token_ctx_t  *own;
+
+    r = lookup->request;
 
     lookup->authorization.len = sizeof("Bearer ") - 1 + ctx->token.len;
     lookup->id.len = ctx->id.len;
 
-    p = ngx_pnalloc(pool, lookup->authorization.len + lookup->id.len);
+    p = ngx_pnalloc(r->pool, lookup->authorization.len + lookup->id.len);
     if (p == NULL) {
-        ngx_http_auth_api_token_close_connection(c);
         return NGX_ERROR;
     }
 
@@ -131,169 +187,31 @@ ngx_http_auth_api_token_init_lookup(ngx_http_request_t *r,
     lookup->id.data = p;
     ngx_memcpy(p, ctx->id.data, ctx->id.len);
 
-    if (ngx_http_auth_api_token_init_connection(r, lookup, c) != NGX_OK) {
-        ngx_http_auth_api_token_close_connection(c);
+    /* for $auth_api_token_claimed_id */
+
+    own = ngx_http_auth_api_token_make_ctx(r);
+    if (own == NULL) {
         return NGX_ERROR;
     }
 
-    lookup->request = ngx_http_create_request(c);
-    if (lookup->request == NULL) {
-        ngx_http_auth_api_token_close_connection(c);
-        return NGX_ERROR;
-    }
+    own->id = lookup->id;
 
-    c->data = lookup->request;
+    ngx_http_set_ctx(r, lookup, ngx_http_auth_api_token_filter_module);
 
-    if (ngx_http_auth_api_token_init_request(lookup, &conf->uri) != NGX_OK
-        || ngx_http_auth_api_token_subrequest(lookup, &conf->uri) != NGX_OK)
-    {
-        ngx_http_auth_api_token_close_lookup(lookup);
-        return NGX_ERROR;
-    }
-
-    lookup->asked = ngx_current_msec;
-
-    if (question) {
-        lookup->question = *question;
-        lookup->question.id = lookup->id;
-
-        if (question->budget) {
-            lookup->budget = *question->budget;
-            lookup->question.budget = &lookup->budget;
-        }
-    }
-
-    lookup->timer.data = lookup;
-    lookup->timer.log = c->log;
-    lookup->timer.handler = ngx_http_auth_api_token_lookup_timeout;
-
-    ngx_add_timer(&lookup->timer, conf->timeout);
-
-    *plookup = lookup;
-
-    return NGX_OK;
+    return ngx_http_auth_api_token_init_headers(lookup);
 }
 
 
 static ngx_int_t
-ngx_http_auth_api_token_init_connection(ngx_http_request_t *r,
-    ngx_http_auth_api_token_lookup_t *lookup, ngx_connection_t *c)
+ngx_http_auth_api_token_init_headers(ngx_http_auth_api_token_lookup_t *lookup)
 {
-    ngx_connection_t          *client;
-    ngx_http_core_srv_conf_t  *cscf;
-
-    client = r->connection;
-    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
-
-    c->number = ngx_atomic_fetch_add(ngx_connection_counter, 1);
-    c->start_time = ngx_current_msec;
-    c->type = SOCK_STREAM;
-    c->listening = client->listening;
-    c->log_error = client->log_error;
-
-    lookup->log = *client->log;
-    lookup->log.connection = c->number;
-    lookup->log.action = "asking the token API";
-    lookup->log.data = &lookup->log_ctx;
-    lookup->log_ctx.connection = c;
-
-    c->log = &lookup->log;
-    c->pool->log = c->log;
-    c->read->log = c->log;
-    c->write->log = c->log;
-
-    /*
-     * there is nothing to read, and whatever is written goes nowhere: the
-     * events have to look as if there was nothing to add or to delete
-     */
-
-    c->read->active = 1;
-    c->write->active = (ngx_event_flags & NGX_USE_CLEAR_EVENT) ? 1 : 0;
-    c->write->ready = 1;
-    c->read->handler = ngx_http_auth_api_token_lookup_event;
-    c->write->handler = ngx_http_auth_api_token_lookup_event;
-
-    c->tcp_nodelay = NGX_TCP_NODELAY_DISABLED;
-    c->tcp_nopush = NGX_TCP_NOPUSH_DISABLED;
-
-    /* variables of the lookup's location speak of the asking client */
-
-    if (ngx_connection_local_sockaddr(client, NULL, 0) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    c->sockaddr = ngx_palloc(c->pool, client->socklen);
-    c->local_sockaddr = ngx_palloc(c->pool, client->local_socklen);
-
-    if (c->sockaddr == NULL || c->local_sockaddr == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(c->sockaddr, client->sockaddr, client->socklen);
-    c->socklen = client->socklen;
-
-    ngx_memcpy(c->local_sockaddr, client->local_sockaddr,
-               client->local_socklen);
-    c->local_socklen = client->local_socklen;
-
-    c->addr_text.data = ngx_pstrdup(c->pool, &client->addr_text);
-    if (c->addr_text.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    c->addr_text.len = client->addr_text.len;
-
-    lookup->http_connection.conf_ctx = cscf->ctx;
-    c->data = &lookup->http_connection;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_auth_api_token_init_request(ngx_http_auth_api_token_lookup_t *lookup,
-    ngx_str_t *uri)
-{
-    ngx_http_request_t             *r;
-    ngx_http_core_srv_conf_t       *cscf;
-    ngx_http_auth_api_token_ctx_t  *ctx;
+    ngx_http_request_t  *r;
 
     static ngx_str_t  accept = ngx_string("application/json");
     static ngx_str_t  agent = ngx_string("ngx_http_auth_api_token_module/"
                                          NGX_HTTP_AUTH_API_TOKEN_VERSION);
 
     r = lookup->request;
-    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
-
-    r->logged = 1;
-    r->write_event_handler = ngx_http_auth_api_token_lookup_finish;
-    r->http_state = NGX_HTTP_PROCESS_REQUEST_STATE;
-
-    r->method = NGX_HTTP_GET;
-    r->method_name = ngx_http_core_get_method;
-    r->http_version = NGX_HTTP_VERSION_11;
-    ngx_str_set(&r->http_protocol, "HTTP/1.1");
-
-    r->uri = *uri;
-    r->unparsed_uri = *uri;
-    r->headers_in.server = cscf->server_name;
-
-    r->request_line.data = ngx_pnalloc(r->pool, sizeof("GET  HTTP/1.1") - 1
-                                                + uri->len);
-    if (r->request_line.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    r->request_line.len = ngx_sprintf(r->request_line.data, "GET %V HTTP/1.1",
-                                      uri)
-                          - r->request_line.data;
-
-    if (ngx_list_init(&r->headers_in.headers, r->pool, 4,
-                      sizeof(ngx_table_elt_t))
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
 
     if (!lookup->service
         && ngx_http_auth_api_token_add_header(r, "Authorization",
@@ -305,26 +223,13 @@ ngx_http_auth_api_token_init_request(ngx_http_auth_api_token_lookup_t *lookup,
     }
 
     if (ngx_http_auth_api_token_add_header(r, "Accept", &accept, NULL)
-        != NGX_OK
-        || ngx_http_auth_api_token_add_header(r, "User-Agent", &agent,
-                                              &r->headers_in.user_agent)
-           != NGX_OK)
+        != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    /* for $auth_api_token_claimed_id */
-
-    ctx = ngx_http_auth_api_token_make_ctx(r);
-    if (ctx == NULL) {
-        return NGX_ERROR;
-    }
-
-    ctx->id = lookup->id;
-
-    ngx_http_set_ctx(r, lookup, ngx_http_auth_api_token_filter_module);
-
-    return NGX_OK;
+    return ngx_http_auth_api_token_add_header(r, "User-Agent", &agent,
+                                              &r->headers_in.user_agent);
 }
 
 
@@ -364,6 +269,7 @@ static ngx_int_t
 ngx_http_auth_api_token_subrequest(ngx_http_auth_api_token_lookup_t *lookup,
     ngx_str_t *uri)
 {
+    ngx_http_cleanup_t          *cln;
     ngx_http_request_t          *r, *sr;
     ngx_http_post_subrequest_t  *ps;
 
@@ -390,6 +296,14 @@ ngx_http_auth_api_token_subrequest(ngx_http_auth_api_token_lookup_t *lookup,
         return NGX_ERROR;
     }
 
+    cln = ngx_http_cleanup_add(r, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_auth_api_token_lookup_terminated;
+    cln->data = lookup;
+
     return NGX_OK;
 }
 
@@ -399,11 +313,25 @@ ngx_http_auth_api_token_subrequest(ngx_http_auth_api_token_lookup_t *lookup,
 static void
 ngx_http_auth_api_token_lookup_event(ngx_event_t *ev)
 {
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
+    ngx_connection_t                  *c;
+    ngx_http_request_t                *r;
+    ngx_http_auth_api_token_lookup_t  *lookup;
 
     c = ev->data;
     r = c->data;
+
+    if (c->close) {
+
+        /* the time of the worker is over, let another one ask */
+
+        lookup = ngx_http_get_module_ctx(r->main,
+                                        ngx_http_auth_api_token_filter_module);
+
+        ngx_http_auth_api_token_end_lookup(lookup, NULL);
+        ngx_post_event(&lookup->flight.timer, &ngx_posted_events);
+
+        return;
+    }
 
     if (ev->delayed && ev->timedout) {
         ev->delayed = 0;
@@ -421,31 +349,64 @@ ngx_http_auth_api_token_lookup_event(ngx_event_t *ev)
 }
 
 
-static void
-ngx_http_auth_api_token_lookup_timeout(ngx_event_t *ev)
+void
+ngx_http_auth_api_token_lookup_header(ngx_http_auth_api_token_lookup_t *lookup)
 {
-    ngx_http_auth_api_token_lookup_t  *lookup = ev->data;
+    ngx_event_t  *ev;
 
-    ngx_http_auth_api_token_verdict_t  verdict;
+    ngx_http_auth_api_token_response_header(lookup->subrequest,
+                                            &lookup->response);
 
-    ngx_memzero(&verdict, sizeof(ngx_http_auth_api_token_verdict_t));
+    ev = &lookup->flight.timer;
 
-    verdict.reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
-    verdict.health = ngx_http_auth_api_token_reached(lookup->subrequest)
-                     ? NGX_HTTP_AUTH_API_TOKEN_FAULT
-                     : NGX_HTTP_AUTH_API_TOKEN_UNTOLD;
-    verdict.cause = "timed out";
-
-    ngx_http_auth_api_token_end_lookup(lookup, &verdict);
-
-    if (lookup->request->blocked) {
-
-        /* a thread is still at work for the request */
-
-        ngx_add_timer(ev, 100);
+    if (lookup->response.status == NGX_HTTP_OK
+        || !ev->timer_set
+        || (ngx_msec_int_t) (ev->timer.key - ngx_current_msec)
+           <= NGX_HTTP_AUTH_API_TOKEN_DRAIN)
+    {
         return;
     }
 
+    ngx_del_timer(ev);
+    ngx_add_timer(ev, NGX_HTTP_AUTH_API_TOKEN_DRAIN);
+}
+
+
+ngx_int_t
+ngx_http_auth_api_token_lookup_body(ngx_http_auth_api_token_lookup_t *lookup,
+    ngx_chain_t *in)
+{
+    return ngx_http_auth_api_token_response_body(lookup->subrequest,
+                                                 &lookup->response, in);
+}
+
+
+/* nginx ended all that was going on, after a failure below the subrequest */
+
+static void
+ngx_http_auth_api_token_lookup_terminated(void *data)
+{
+    ngx_http_auth_api_token_lookup_t *lookup = data;
+
+    if (!lookup->ended) {
+        ngx_post_event(&lookup->flight.timer, &ngx_posted_events);
+    }
+}
+
+
+/*
+ * The time is over, or nothing more will come, or is needed.  What has come is
+ * judged.
+ */
+
+static void
+ngx_http_auth_api_token_lookup_timer(ngx_event_t *ev)
+{
+    ngx_http_auth_api_token_lookup_t *lookup = ev->data;
+
+    lookup->response.timedout = ev->timedout;
+
+    ngx_http_auth_api_token_judge_lookup(lookup);
     ngx_http_auth_api_token_close_lookup(lookup);
 }
 
@@ -460,19 +421,21 @@ ngx_http_auth_api_token_lookup_done(ngx_http_request_t *r, void *data,
                    "auth api token lookup done: %i, status %ui",
                    rc, r->headers_out.status);
 
-    if (rc != NGX_OK) {
-        lookup->response.status = (rc > 0) ? rc : 0;
-        lookup->response.local = 1;
+    if (rc == NGX_OK || rc == NGX_AGAIN) {
+
+        if (r->buffered || r->postponed) {
+
+            /* there is more to come */
+
+            return rc;
+        }
+
+    } else {
+        ngx_http_auth_api_token_response_failed(r, &lookup->response, rc);
     }
 
-    if (r->upstream) {
-        lookup->response.local = (r->upstream->headers_in.status_n
-                                  != lookup->response.status);
-    }
-
-    lookup->response.reached = ngx_http_auth_api_token_reached(r);
-
-    lookup->done = 1;
+    lookup->request->write_event_handler =
+                                         ngx_http_auth_api_token_lookup_finish;
 
     /*
      * whatever came, the subrequest has ended well: no error_page makes an
@@ -485,93 +448,50 @@ ngx_http_auth_api_token_lookup_done(ngx_http_request_t *r, void *data,
 }
 
 
-/*
- * Whether a failure is one of the API, or of its name or network, and not of a
- * limit of nginx, which clients may use up: limit_req, limit_conn, max_conns.
- */
-
-static ngx_uint_t
-ngx_http_auth_api_token_reached(ngx_http_request_t *r)
+static void
+ngx_http_auth_api_token_lookup_finish(ngx_http_request_t *r)
 {
-    ngx_uint_t                     i;
-    ngx_http_upstream_t           *u;
-    ngx_http_upstream_state_t     *state;
-    ngx_http_upstream_server_t    *server;
-    ngx_http_upstream_srv_conf_t  *uscf;
+    ngx_http_auth_api_token_lookup_t  *lookup;
 
-    u = r->upstream;
+    lookup = ngx_http_get_module_ctx(r, ngx_http_auth_api_token_filter_module);
 
-    if (u == NULL) {
-        return 0;
-    }
-
-    if (r->upstream_states == NULL || r->upstream_states->nelts == 0) {
-        return 1;
-    }
-
-    uscf = u->upstream;
-
-    if (uscf == NULL || uscf->servers == NULL) {
-        return 1;
-    }
-
-    /* without a peer to be had, its name is that of the upstream */
-
-    state = r->upstream_states->elts;
-
-    for (i = 0; i < r->upstream_states->nelts; i++) {
-
-        if (state[i].peer
-            && (state[i].peer->len != uscf->host.len
-                || ngx_strncmp(state[i].peer->data, uscf->host.data,
-                               uscf->host.len)
-                   != 0))
-        {
-            return 1;
-        }
-    }
-
-    server = uscf->servers->elts;
-
-    for (i = 0; i < uscf->servers->nelts; i++) {
-        if (server[i].max_conns) {
-            return 0;
-        }
-    }
-
-    return 1;
+    ngx_http_auth_api_token_judge_lookup(lookup);
+    ngx_http_auth_api_token_close_lookup(lookup);
 }
 
 
 static void
-ngx_http_auth_api_token_lookup_finish(ngx_http_request_t *r)
+ngx_http_auth_api_token_judge_lookup(ngx_http_auth_api_token_lookup_t *lookup)
 {
-    ngx_http_auth_api_token_lookup_t   *lookup;
-    ngx_http_auth_api_token_verdict_t   verdict;
+    ngx_http_auth_api_token_verdict_t    verdict;
+    ngx_http_auth_api_token_response_t  *response;
 
-    lookup = ngx_http_get_module_ctx(r, ngx_http_auth_api_token_filter_module);
-
-    if (!lookup->done) {
+    if (lookup->ended) {
         return;
     }
 
+    response = &lookup->response;
+    response->reached = ngx_http_auth_api_token_reached(lookup->subrequest);
+
     ngx_memzero(&verdict, sizeof(ngx_http_auth_api_token_verdict_t));
 
-    ngx_http_auth_api_token_response_verdict(&lookup->response, r->pool,
+    ngx_http_auth_api_token_response_verdict(response, lookup->request->pool,
                                              &lookup->id,
                                              lookup->service ? &lookup->token
                                                              : NULL,
                                              &verdict);
 
     ngx_http_auth_api_token_end_lookup(lookup, &verdict);
-    ngx_http_auth_api_token_close_lookup(lookup);
 }
 
+
+/* without a verdict, the lease goes back, and who waits asks again */
 
 static void
 ngx_http_auth_api_token_end_lookup(ngx_http_auth_api_token_lookup_t *lookup,
     ngx_http_auth_api_token_verdict_t *verdict)
 {
+    ngx_http_auth_api_token_zone_t    *zone;
     ngx_http_auth_api_token_flight_t  *flight;
 
     if (lookup->ended) {
@@ -579,86 +499,60 @@ ngx_http_auth_api_token_end_lookup(ngx_http_auth_api_token_lookup_t *lookup,
     }
 
     lookup->ended = 1;
-    lookup->question.now = ngx_current_msec;
 
     flight = &lookup->flight;
+    zone = flight->zone;
 
-    verdict->asked = lookup->asked;
+    if (verdict) {
+        lookup->question.now = ngx_current_msec;
+        verdict->asked = lookup->asked;
+    }
 
-    if (flight->store
-        && ngx_http_auth_api_token_store_end(flight->store, &flight->ticket,
-                                             &lookup->question, verdict)
-           != NGX_OK)
+    if (zone && verdict == NULL) {
+        ngx_http_auth_api_token_store_cancel(zone->store, &flight->ticket);
+
+    } else if (zone
+               && ngx_http_auth_api_token_store_end(zone->store,
+                                                    &flight->ticket,
+                                                    &lookup->question, verdict)
+                  != NGX_OK)
     {
         verdict = NULL;
     }
 
     ngx_http_auth_api_token_flight_wake(flight, verdict);
     ngx_http_auth_api_token_flight_end(flight);
+
+    if (zone) {
+        ngx_http_auth_api_token_turn_next(zone);
+    }
 }
 
 
 static void
 ngx_http_auth_api_token_close_lookup(ngx_http_auth_api_token_lookup_t *lookup)
 {
-    ngx_connection_t    *c;
+    ngx_event_t         *ev;
     ngx_http_request_t  *r;
 
-    if (lookup->timer.timer_set) {
-        ngx_del_timer(&lookup->timer);
-    }
-
     r = lookup->request;
-    c = r->connection;
+    ev = &lookup->flight.timer;
 
-    /* an upstream that is cut off drops a reference: not the last one */
+    if (r->blocked > 1) {
 
-    r->count++;
+        /* a thread is still at work for it */
 
-    ngx_http_free_request(r, 0);
-
-    ngx_http_auth_api_token_close_connection(c);
-}
-
-
-/* the connection has no socket, but takes a place among all of a worker */
-
-static void
-ngx_http_auth_api_token_close_connection(ngx_connection_t *c)
-{
-    ngx_pool_t  *pool;
-
-    if (c->read->timer_set) {
-        ngx_del_timer(c->read);
+        ngx_add_timer(ev, NGX_HTTP_AUTH_API_TOKEN_CLOSE);
+        return;
     }
 
-    if (c->write->timer_set) {
-        ngx_del_timer(c->write);
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
     }
 
-    if (c->read->posted) {
-        ngx_delete_posted_event(c->read);
+    if (ev->posted) {
+        ngx_delete_posted_event(ev);
     }
 
-    if (c->write->posted) {
-        ngx_delete_posted_event(c->write);
-    }
-
-    c->read->closed = 1;
-    c->write->closed = 1;
-
-    pool = c->pool;
-
-    /* as it was taken: some event modules keep connections by descriptor */
-
-    c->fd = 0;
-    c->destroyed = 1;
-
-    ngx_free_connection(c);
-
-    c->fd = (ngx_socket_t) -1;
-
-    if (pool) {
-        ngx_destroy_pool(pool);
-    }
+    ngx_http_auth_api_token_close_request(r);
 }

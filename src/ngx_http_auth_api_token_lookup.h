@@ -24,7 +24,6 @@ typedef struct {
     ngx_http_auth_api_token_flight_t     flight;
     ngx_http_request_t                  *request;
     ngx_http_request_t                  *subrequest;
-    ngx_event_t                          timer;
 
     ngx_str_t                            authorization;
     ngx_str_t                            token;
@@ -36,12 +35,7 @@ typedef struct {
     ngx_msec_t                           asked;
 
     unsigned                             service:1;
-    unsigned                             done:1;
     unsigned                             ended:1;
-
-    ngx_log_t                            log;
-    ngx_http_log_ctx_t                   log_ctx;
-    ngx_http_connection_t                http_connection;
 } ngx_http_auth_api_token_lookup_t;
 
 
@@ -69,6 +63,20 @@ ngx_int_t ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r,
 
 void ngx_http_auth_api_token_start_lookup(
     ngx_http_auth_api_token_lookup_t *lookup);
+
+
+/*
+ * What the filters do with the answer of the lookup's subrequest: it goes to
+ * the response and no further.  If the status is all that is needed, the body
+ * is waited for only for a moment.
+ *
+ * The second returns NGX_OK, or NGX_ERROR if there is no memory.
+ */
+
+void ngx_http_auth_api_token_lookup_header(
+    ngx_http_auth_api_token_lookup_t *lookup);
+ngx_int_t ngx_http_auth_api_token_lookup_body(
+    ngx_http_auth_api_token_lookup_t *lookup, ngx_chain_t *in);
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_LOOKUP_H_INCLUDED_ */

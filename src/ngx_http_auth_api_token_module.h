@@ -19,8 +19,8 @@
 #define NGX_HTTP_AUTH_API_TOKEN_VERSION  "0.1.0"
 
 
-typedef struct ngx_http_auth_api_token_flight_s
-    ngx_http_auth_api_token_flight_t;
+typedef struct ngx_http_auth_api_token_waiter_s
+    ngx_http_auth_api_token_waiter_t;
 
 
 typedef struct {
@@ -40,6 +40,9 @@ typedef struct {
     ngx_uint_t                         lookups;
     ngx_uint_t                         queue;
     ngx_uint_t                         denied;       /* per cent */
+
+    ngx_queue_t                        line;         /* of this worker */
+    ngx_event_t                        turn;
 } ngx_http_auth_api_token_zone_t;
 
 
@@ -141,11 +144,9 @@ typedef struct {
     ngx_pool_cleanup_t                 cleanup;
     ngx_http_request_t                *request;
 
-    ngx_http_auth_api_token_flight_t  *flight;     /* waited for, or NULL */
-    ngx_queue_t                        queue;      /* of those who wait */
-    ngx_event_t                       *timer;      /* of the wait, or NULL */
-    ngx_msec_t                         deadline;   /* the same */
+    ngx_http_auth_api_token_waiter_t  *waiter;     /* or NULL */
     ngx_msec_t                         created;
+    ngx_msec_t                         began;      /* to wait */
 
     ngx_str_t                          realm;
     ngx_str_t                          token;
@@ -173,8 +174,10 @@ typedef struct {
 
     unsigned                           asked:1;    /* there is a verdict */
     unsigned                           used:1;     /* it made the decision */
-    unsigned                           waited:1;
-    unsigned                           parked:1;
+    unsigned                           waiting:1;  /* since "began" */
+    unsigned                           waited:1;   /* for a lookup */
+    unsigned                           queued:1;   /* has a place */
+    unsigned                           delayed:1;  /* had one */
     unsigned                           filled:1;   /* the cell is */
 
     /* of the store, with the strings of the verdict, if they fit */
@@ -210,29 +213,44 @@ ngx_http_auth_api_token_ctx_t *ngx_http_auth_api_token_make_ctx(
 
 
 /*
- * Returns the first header of a name, or NULL.
+ * Returns the first header of a name after "last", or the first of all if that
+ * is NULL; or NULL if there is none.
  */
 
-ngx_table_elt_t *ngx_http_auth_api_token_find_header(ngx_list_t *headers,
-    ngx_str_t *name);
+ngx_table_elt_t *ngx_http_auth_api_token_next_header(ngx_list_t *headers,
+    ngx_str_t *name, ngx_table_elt_t *last);
 
-
-/*
- * Lets ctx have a verdict; if it says that the API is not available, stale
- * facts where the location allows them.
- */
-
-void ngx_http_auth_api_token_settle(ngx_http_auth_api_token_ctx_t *ctx,
-    ngx_http_auth_api_token_verdict_t *verdict);
+#define ngx_http_auth_api_token_find_header(headers, name)                    \
+    ngx_http_auth_api_token_next_header(headers, name, NULL)
 
 
 /*
  * Asks the store of the location, or where it has none the API, for a verdict.
- * Returns NGX_OK with a verdict, NGX_AGAIN if r has to wait, or NGX_ERROR.
+ *
+ * Returns NGX_OK with a verdict; NGX_AGAIN if r has to wait; NGX_DECLINED if it
+ * would have to, and is in its post_action, where there is nobody to wait;
+ * NGX_ERROR if there is no memory.
  */
 
 ngx_int_t ngx_http_auth_api_token_ask(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
+
+
+/*
+ * Where the verdict is that the API is not available, lets ctx have stale facts
+ * instead, if the location allows them and there are any.
+ */
+
+void ngx_http_auth_api_token_stale(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx);
+
+
+/*
+ * Has ctx wait no longer, and forgets what it knows and asked.
+ */
+
+void ngx_http_auth_api_token_withdraw(ngx_http_auth_api_token_ctx_t *ctx);
+void ngx_http_auth_api_token_forget(ngx_http_auth_api_token_ctx_t *ctx);
 
 
 /*

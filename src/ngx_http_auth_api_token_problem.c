@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_module.h"
 #include "ngx_http_auth_api_token_problem.h"
+#include "ngx_http_auth_api_token_trace.h"
 
 
 typedef struct {
@@ -20,7 +21,6 @@ typedef struct {
 
 static ngx_int_t ngx_http_auth_api_token_trace_id(ngx_http_request_t *r,
     ngx_str_t *id);
-static ngx_int_t ngx_http_auth_api_token_traceparent(ngx_str_t *value);
 
 
 static ngx_http_auth_api_token_problem_t  ngx_http_auth_api_token_problems[] = {
@@ -167,47 +167,4 @@ ngx_http_auth_api_token_trace_id(ngx_http_request_t *r, ngx_str_t *id)
     id->len = vv->not_found ? 0 : vv->len;
 
     return NGX_OK;
-}
-
-
-/* version "00" of W3C Trace Context, section 3.2.2 */
-
-static ngx_int_t
-ngx_http_auth_api_token_traceparent(ngx_str_t *value)
-{
-    size_t         i;
-    u_char         ch;
-    static u_char  form[] =
-                     "00-tttttttttttttttttttttttttttttttt-pppppppppppppppp-ff";
-    ngx_uint_t     trace, parent;
-
-    if (value->len != sizeof(form) - 1) {
-        return NGX_DECLINED;
-    }
-
-    trace = 0;
-    parent = 0;
-
-    for (i = 0; i < value->len; i++) {
-        ch = value->data[i];
-
-        if (form[i] == '0' || form[i] == '-') {
-            if (ch != form[i]) {
-                return NGX_DECLINED;
-            }
-
-            continue;
-        }
-
-        if ((ch < '0' || ch > '9') && (ch < 'a' || ch > 'f')) {
-            return NGX_DECLINED;
-        }
-
-        if (ch != '0') {
-            trace |= (form[i] == 't');
-            parent |= (form[i] == 'p');
-        }
-    }
-
-    return (trace && parent) ? NGX_OK : NGX_DECLINED;
 }

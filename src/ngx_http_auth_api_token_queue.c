@@ -10,6 +10,11 @@
 #include "ngx_http_auth_api_token_record.h"
 
 
+/* the others look for a place every 10 ms, and may be a little late */
+
+#define NGX_HTTP_AUTH_API_TOKEN_LEAVE_TIME  20
+
+
 static ngx_http_auth_api_token_queue_t *ngx_http_auth_api_token_queue_find(
     ngx_http_auth_api_token_store_t *store, ngx_pid_t pid);
 static ngx_http_auth_api_token_queue_t *ngx_http_auth_api_token_queue_spare(
@@ -28,7 +33,9 @@ ngx_http_auth_api_token_queue_take(ngx_http_auth_api_token_store_t *store,
         return NGX_OK;
     }
 
-    if (store->queued >= store->queue) {
+    /* who waited for a lookup that was purged, or whose worker died, stays */
+
+    if (store->queued >= store->queue && !question->again) {
         return NGX_DECLINED;
     }
 
@@ -68,6 +75,46 @@ ngx_http_auth_api_token_queue_give(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_crash();
 
     store->queued--;
+}
+
+
+ngx_uint_t
+ngx_http_auth_api_token_queue_sharers(ngx_http_auth_api_token_store_t *store,
+    ngx_pid_t pid)
+{
+    ngx_uint_t                        i, n;
+    ngx_http_auth_api_token_queue_t  *queue;
+
+    n = 1;
+
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_QUEUES; i++) {
+        queue = &store->queues[i];
+
+        if (queue->waiting && queue->pid != pid) {
+            n++;
+        }
+    }
+
+    return n;
+}
+
+
+ngx_uint_t
+ngx_http_auth_api_token_queue_leave(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_lease_t *lease, ngx_pid_t pid, ngx_msec_t now)
+{
+    ngx_msec_int_t  ms;
+
+    if (store->queued == 0 || lease->pid != pid) {
+        return 0;
+    }
+
+    ms = (ngx_msec_int_t) (now - lease->deadline);
+
+    return ms >= 0
+           && ms < NGX_HTTP_AUTH_API_TOKEN_LEAVE_TIME
+           && ngx_http_auth_api_token_queue_sharers(store, pid)
+              > store->lookups;
 }
 
 

@@ -32,6 +32,27 @@ ngx_int_t ngx_http_auth_api_token_queue_take(
 
 
 /*
+ * Returns how many processes share the "lookups": the one that asks, and all
+ * others whose requests wait.
+ */
+
+ngx_uint_t ngx_http_auth_api_token_queue_sharers(
+    ngx_http_auth_api_token_store_t *store, ngx_pid_t pid);
+
+
+/*
+ * Returns whether the process leaves the spare lease to others, as it held it
+ * until just now.  Where more processes share the "lookups" than there are, the
+ * one that gives a lease back would take it again before any other one looks.
+ * If none comes, the process may have it after a while.
+ */
+
+ngx_uint_t ngx_http_auth_api_token_queue_leave(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_lease_t *lease, ngx_pid_t pid, ngx_msec_t now);
+
+
+/*
  * Gives a place of the process back.  If it has none, as they were lost with
  * all else, there is nothing to give.
  */

@@ -413,7 +413,6 @@ static void
 ngx_http_auth_api_token_log(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx)
 {
-    char                                *mend;
     u_char                               cause[NGX_MAX_ERROR_STR / 8], *p;
     ngx_str_t                            none, *id, *account;
     ngx_uint_t                           level;
@@ -466,18 +465,22 @@ ngx_http_auth_api_token_log(ngx_http_request_t *r,
         }
     }
 
-    mend = "";
-
     if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_UNREADABLE) {
-        mend = ", the token may not read itself: give it the Access Management "
-               "module, or ask with \"credential=service\"";
+        p = ngx_slprintf(p, cause + sizeof(cause), ", the token may not read "
+                         "itself: give it the Access Management module, or "
+                         "ask with \"credential=service\"");
+    }
+
+    if (ctx->used && ctx->reply.verdict.trace_id.len) {
+        p = ngx_slprintf(p, cause + sizeof(cause), ", traceId: \"%V\"",
+                         &ctx->reply.verdict.trace_id);
     }
 
     ngx_log_error(level, r->connection->log, 0,
                   "API token refused: %V, id: \"%V\", account: \"%V\", "
-                  "location: \"%V\"%*s%s",
+                  "location: \"%V\"%*s",
                   &refusal->name, id, account, &clcf->name,
-                  (size_t) (p - cause), cause, mend);
+                  (size_t) (p - cause), cause);
 }
 
 

@@ -16,44 +16,121 @@
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_RETRY_AFTER  3600
 
 
-static time_t ngx_http_auth_api_token_retry_after(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_auth_api_token_local(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_auth_api_token_encoded(ngx_http_request_t *r);
+static ngx_int_t ngx_http_auth_api_token_add_body(ngx_http_request_t *r,
+    ngx_http_auth_api_token_response_t *response, ngx_buf_t *b, off_t n);
+static ngx_int_t ngx_http_auth_api_token_read_file(ngx_buf_t *b, u_char *p,
+    size_t n);
+static void ngx_http_auth_api_token_retry_after(
+    ngx_http_auth_api_token_response_t *response, ngx_list_t *headers);
 
 
-ngx_int_t
+void
 ngx_http_auth_api_token_response_header(ngx_http_request_t *r,
     ngx_http_auth_api_token_response_t *response)
 {
-    static ngx_str_t  encoding = ngx_string("Content-Encoding");
-
     r->header_sent = 1;
-    r->filter_need_in_memory = 1;
 
-    if (r->upstream) {
-
-        /* buffering could write the body, and the token in it, to a file */
-
-        r->upstream->buffering = 0;
-    }
-
+    response->local = ngx_http_auth_api_token_local(r);
     response->status = r->headers_out.status;
     response->content_length = r->headers_out.content_length_n;
+    response->encoded = ngx_http_auth_api_token_encoded(r);
 
 #if (NGX_HTTP_CACHE)
     response->cached = r->cached;
 #endif
 
-    if (ngx_http_auth_api_token_find_header(&r->headers_out.headers, &encoding))
+    ngx_http_auth_api_token_retry_after(response, &r->headers_out.headers);
+}
+
+
+/*
+ * Whether a status is one of nginx itself: of "return", before the content
+ * phase, or in the place of an upstream's: of a page of its own, or of what an
+ * X-Accel-Redirect leads to.  Between the states of two upstreams in turn is
+ * one without a peer.
+ */
+
+static ngx_uint_t
+ngx_http_auth_api_token_local(ngx_http_request_t *r)
+{
+    ngx_uint_t                  i;
+    ngx_http_upstream_t        *u;
+    ngx_http_phase_handler_t   *ph;
+    ngx_http_core_main_conf_t  *cmcf;
+    ngx_http_upstream_state_t  *state;
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+    ph = cmcf->phase_engine.handlers;
+
+    if (r->headers_out.status != NGX_HTTP_OK
+        && ph[r->phase_handler].checker != ngx_http_core_content_phase)
     {
-        response->encoded = 1;
+        return 1;
     }
 
-    if (response->status == NGX_HTTP_TOO_MANY_REQUESTS
-        || response->status == NGX_HTTP_SERVICE_UNAVAILABLE)
-    {
-        response->retry_after = ngx_http_auth_api_token_retry_after(r);
+    u = r->upstream;
+
+    if (u == NULL) {
+        return 0;
     }
 
-    return NGX_OK;
+    if (u->headers_in.status_n != r->headers_out.status) {
+        return 1;
+    }
+
+#if (NGX_HTTP_CACHE)
+    if (r->cached) {
+        return 0;
+    }
+#endif
+
+    if (u->cleanup == NULL) {
+        return 1;
+    }
+
+    if (r->upstream_states) {
+        state = r->upstream_states->elts;
+
+        for (i = 0; i < r->upstream_states->nelts; i++) {
+            if (state[i].peer == NULL) {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+/* RFC 9110, section 8.4.1: "identity" is none */
+
+static ngx_uint_t
+ngx_http_auth_api_token_encoded(ngx_http_request_t *r)
+{
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  name = ngx_string("Content-Encoding");
+
+    h = NULL;
+
+    for ( ;; ) {
+        h = ngx_http_auth_api_token_next_header(&r->headers_out.headers, &name,
+                                                h);
+        if (h == NULL) {
+            return 0;
+        }
+
+        if (h->value.len
+            && (h->value.len != sizeof("identity") - 1
+                || ngx_strncasecmp(h->value.data, (u_char *) "identity",
+                                   sizeof("identity") - 1)
+                   != 0))
+        {
+            return 1;
+        }
+    }
 }
 
 
@@ -61,7 +138,7 @@ ngx_int_t
 ngx_http_auth_api_token_response_body(ngx_http_request_t *r,
     ngx_http_auth_api_token_response_t *response, ngx_chain_t *in)
 {
-    size_t      n;
+    off_t       n;
     ngx_buf_t  *b;
 
     for ( /* void */ ; in; in = in->next) {
@@ -73,33 +150,10 @@ ngx_http_auth_api_token_response_body(ngx_http_request_t *r,
 
         n = ngx_buf_size(b);
 
-        if (n && response->status == NGX_HTTP_OK && !response->oversize) {
-
-            if (response->body.data == NULL) {
-                response->size = NGX_HTTP_AUTH_API_TOKEN_MAX_BODY;
-
-                if (response->content_length > 0
-                    && response->content_length < (off_t) response->size)
-                {
-                    response->size = (size_t) response->content_length;
-                }
-
-                response->body.data = ngx_pnalloc(r->connection->pool,
-                                                  response->size);
-                if (response->body.data == NULL) {
-                    return NGX_ERROR;
-                }
-            }
-
-            if (n > response->size - response->body.len
-                || !ngx_buf_in_memory(b))
-            {
-                response->oversize = 1;
-
-            } else {
-                ngx_memcpy(response->body.data + response->body.len, b->pos, n);
-                response->body.len += n;
-            }
+        if (n && !response->oversize
+            && ngx_http_auth_api_token_add_body(r, response, b, n) != NGX_OK)
+        {
+            return NGX_ERROR;
         }
 
         b->pos = b->last;
@@ -107,6 +161,152 @@ ngx_http_auth_api_token_response_body(ngx_http_request_t *r,
     }
 
     return NGX_OK;
+}
+
+
+/* a file is read at once: it is small, and no other filter does it */
+
+static ngx_int_t
+ngx_http_auth_api_token_add_body(ngx_http_request_t *r,
+    ngx_http_auth_api_token_response_t *response, ngx_buf_t *b, off_t n)
+{
+    u_char  *p;
+
+    if (response->body.data == NULL) {
+        response->size = NGX_HTTP_AUTH_API_TOKEN_MAX_BODY;
+
+        if (response->content_length > 0
+            && response->content_length < (off_t) response->size)
+        {
+            response->size = (size_t) response->content_length;
+        }
+
+        response->body.data = ngx_pnalloc(r->connection->pool, response->size);
+        if (response->body.data == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (n > (off_t) (response->size - response->body.len)) {
+        response->oversize = 1;
+        return NGX_OK;
+    }
+
+    p = response->body.data + response->body.len;
+
+    if (ngx_buf_in_memory(b)) {
+        ngx_memcpy(p, b->pos, (size_t) n);
+
+    } else if (ngx_http_auth_api_token_read_file(b, p, (size_t) n) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    response->body.len += (size_t) n;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_read_file(ngx_buf_t *b, u_char *p, size_t n)
+{
+    ssize_t  size;
+
+    /* directio would need memory that is aligned */
+
+#if (NGX_HAVE_ALIGNED_DIRECTIO)
+
+    if (b->file->directio && ngx_directio_off(b->file->fd) == NGX_FILE_ERROR) {
+        ngx_log_error(NGX_LOG_ALERT, b->file->log, ngx_errno,
+                      ngx_directio_off_n " \"%V\" failed", &b->file->name);
+    }
+
+#endif
+
+    size = ngx_read_file(b->file, p, n, b->file_pos);
+
+#if (NGX_HAVE_ALIGNED_DIRECTIO)
+
+    if (b->file->directio && ngx_directio_on(b->file->fd) == NGX_FILE_ERROR) {
+        ngx_log_error(NGX_LOG_ALERT, b->file->log, ngx_errno,
+                      ngx_directio_on_n " \"%V\" failed", &b->file->name);
+    }
+
+#endif
+
+    return (size == (ssize_t) n) ? NGX_OK : NGX_ERROR;
+}
+
+
+void
+ngx_http_auth_api_token_response_failed(ngx_http_request_t *r,
+    ngx_http_auth_api_token_response_t *response, ngx_int_t rc)
+{
+    if (response->status) {
+        response->complete = 0;
+        return;
+    }
+
+    response->status = (rc > 0) ? rc : 0;
+    response->local = 1;
+
+    /* proxy_intercept_errors */
+
+    if (r->upstream && r->upstream->headers_in.status_n == response->status) {
+        response->local = 0;
+
+        ngx_http_auth_api_token_retry_after(response,
+                                            &r->upstream->headers_in.headers);
+    }
+}
+
+
+ngx_uint_t
+ngx_http_auth_api_token_reached(ngx_http_request_t *r)
+{
+    ngx_uint_t                     i;
+    ngx_http_upstream_t           *u;
+    ngx_http_upstream_state_t     *state;
+    ngx_http_upstream_server_t    *server;
+    ngx_http_upstream_srv_conf_t  *uscf;
+
+    u = r->upstream;
+
+    if (u == NULL) {
+        return 0;
+    }
+
+    if (r->upstream_states == NULL || r->upstream_states->nelts == 0) {
+        return 1;
+    }
+
+    uscf = u->upstream;
+
+    if (uscf == NULL || uscf->servers == NULL) {
+        return 1;
+    }
+
+    /* without a peer to be had, its name is that of the upstream */
+
+    state = r->upstream_states->elts;
+    state = &state[r->upstream_states->nelts - 1];
+
+    if (state->peer == NULL
+        || state->peer->len != uscf->host.len
+        || ngx_strncmp(state->peer->data, uscf->host.data, uscf->host.len) != 0)
+    {
+        return 1;
+    }
+
+    server = uscf->servers->elts;
+
+    for (i = 0; i < uscf->servers->nelts; i++) {
+        if (server[i].max_conns) {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 
@@ -119,7 +319,17 @@ ngx_http_auth_api_token_response_verdict(
     verdict->status = response->status;
     verdict->retry_after = response->retry_after;
 
-    if (response->local) {
+    if (response->status == 0 && response->timedout) {
+
+        if (response->reached) {
+            verdict->health = NGX_HTTP_AUTH_API_TOKEN_FAULT;
+        }
+
+        verdict->cause = "timed out";
+        return;
+    }
+
+    if (response->local || response->status == 0) {
 
         /* what limit_req refuses says nothing of the API */
 
@@ -149,6 +359,11 @@ ngx_http_auth_api_token_response_verdict(
                        || response->status == NGX_HTTP_TOO_MANY_REQUESTS)
                       ? NGX_HTTP_AUTH_API_TOKEN_FAULT
                       : NGX_HTTP_AUTH_API_TOKEN_WELL;
+
+    if (response->status != NGX_HTTP_OK) {
+        ngx_http_auth_api_token_read_trace_id(pool, &response->body,
+                                              &verdict->trace_id);
+    }
 
     switch (response->status) {
 
@@ -180,7 +395,10 @@ ngx_http_auth_api_token_response_verdict(
         return;
 
     default:
-        verdict->cause = "the API says nothing of the token";
+        verdict->cause = (response->status < NGX_HTTP_OK)
+                         ? "an interim response, which nginx takes for the "
+                           "answer"
+                         : "the API says nothing of the token";
         return;
     }
 
@@ -199,7 +417,8 @@ ngx_http_auth_api_token_response_verdict(
             && response->content_length != (off_t) response->body.len))
     {
         verdict->health = NGX_HTTP_AUTH_API_TOKEN_FAULT;
-        verdict->cause = "the body was cut short";
+        verdict->cause = response->timedout ? "timed out"
+                                            : "the body was cut short";
         return;
     }
 
@@ -210,17 +429,25 @@ ngx_http_auth_api_token_response_verdict(
 
 /* RFC 9110, section 10.2.3 */
 
-static time_t
-ngx_http_auth_api_token_retry_after(ngx_http_request_t *r)
+static void
+ngx_http_auth_api_token_retry_after(
+    ngx_http_auth_api_token_response_t *response, ngx_list_t *headers)
 {
     time_t            t;
     ngx_table_elt_t  *h;
+
     static ngx_str_t  name = ngx_string("Retry-After");
 
-    h = ngx_http_auth_api_token_find_header(&r->headers_out.headers, &name);
+    if (response->status != NGX_HTTP_TOO_MANY_REQUESTS
+        && response->status != NGX_HTTP_SERVICE_UNAVAILABLE)
+    {
+        return;
+    }
+
+    h = ngx_http_auth_api_token_find_header(headers, &name);
 
     if (h == NULL || h->value.len == 0) {
-        return 0;
+        return;
     }
 
     t = ngx_atotm(h->value.data, h->value.len);
@@ -229,15 +456,14 @@ ngx_http_auth_api_token_retry_after(ngx_http_request_t *r)
         t = ngx_parse_http_time(h->value.data, h->value.len);
 
         if (t == NGX_ERROR) {
-            return 0;
+            return;
         }
 
         t -= ngx_time();
     }
 
-    if (t < 0) {
-        t = 0;
-    }
+    t = ngx_max(t, 0);
 
-    return ngx_min(t, NGX_HTTP_AUTH_API_TOKEN_MAX_RETRY_AFTER);
+    response->retry_after = ngx_min(t,
+                                    NGX_HTTP_AUTH_API_TOKEN_MAX_RETRY_AFTER);
 }

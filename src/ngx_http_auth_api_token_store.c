@@ -443,8 +443,25 @@ ngx_http_auth_api_token_store_miss(ngx_http_auth_api_token_store_t *store,
         }
     }
 
-    lease = question->behind ? NULL
-                             : ngx_http_auth_api_token_lease_spare(store, now);
+    lease = NULL;
+
+    /* a process that has its share leaves the rest to those who wait */
+
+    if (!question->behind
+        && (store->queued == 0
+            || ngx_http_auth_api_token_lease_count(store, question->pid, now)
+               * ngx_http_auth_api_token_queue_sharers(store, question->pid)
+               < store->lookups))
+    {
+        lease = ngx_http_auth_api_token_lease_spare(store, now);
+
+        if (lease
+            && ngx_http_auth_api_token_queue_leave(store, lease, question->pid,
+                                                   now))
+        {
+            lease = NULL;
+        }
+    }
 
     if (lease == NULL) {
 
@@ -560,6 +577,7 @@ ngx_http_auth_api_token_store_end(ngx_http_auth_api_token_store_t *store,
 
         /* another one may have asked meanwhile, and know better */
 
+        lease->deadline = question->now;
         lease->state = NGX_HTTP_AUTH_API_TOKEN_FREE;
         lease = NULL;
     }
@@ -571,6 +589,7 @@ ngx_http_auth_api_token_store_end(ngx_http_auth_api_token_store_t *store,
         rc = NGX_DECLINED;
 
     } else if (lease->state == NGX_HTTP_AUTH_API_TOKEN_PURGED) {
+        lease->deadline = question->now;
         lease->state = NGX_HTTP_AUTH_API_TOKEN_FREE;
         rc = NGX_DECLINED;
 
@@ -615,6 +634,7 @@ ngx_http_auth_api_token_store_keep(ngx_http_auth_api_token_store_t *store,
         return;
     }
 
+    lease->deadline = now;
     lease->state = NGX_HTTP_AUTH_API_TOKEN_FREE;
 
     if (record) {

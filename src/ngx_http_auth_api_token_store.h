@@ -95,7 +95,8 @@ typedef struct {
     ngx_atomic_t       seq;
     ngx_atomic_t       state;
     ngx_msec_t         asked;
-    ngx_msec_t         deadline;       /* of a failed one: not to ask before */
+    ngx_msec_t         deadline;       /* of a failed one: not to ask before;
+                                          of a free one: when it ended */
     ngx_uint_t         id;             /* as node.key */
     uint64_t           budget;         /* of the key's bytes, or 0 */
     u_char             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
@@ -345,6 +346,18 @@ ngx_int_t ngx_http_auth_api_token_store_end(
  */
 
 void ngx_http_auth_api_token_store_cancel(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_ticket_t *ticket);
+
+
+/*
+ * Who asks tells that the question is on its way to the API, and who waits may
+ * ask whether it is: no limit of nginx holds it up.  Neither takes the mutex.
+ */
+
+void ngx_http_auth_api_token_store_sent(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_ticket_t *ticket);
+ngx_uint_t ngx_http_auth_api_token_store_is_sent(
     ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_ticket_t *ticket);
 

@@ -23,7 +23,7 @@ ngx_http_auth_api_token_copy_verdict(ngx_pool_t *pool,
     from = (ngx_str_t *) &src->facts;
     last = (ngx_str_t *) (&src->facts + 1);
 
-    len = 0;
+    len = src->trace_id.len;
 
     for (to = from; to < last; to++) {
         len += to->len;
@@ -43,6 +43,9 @@ ngx_http_auth_api_token_copy_verdict(ngx_pool_t *pool,
         p = ngx_cpymem(p, from->data, from->len);
         to->data = data;
     }
+
+    dst->trace_id.data = p;
+    ngx_memcpy(p, src->trace_id.data, src->trace_id.len);
 
     return NGX_OK;
 }

@@ -63,10 +63,11 @@ typedef struct {
     (sizeof(ngx_http_auth_api_token_facts_t) / sizeof(ngx_str_t))
 
 
-/* what a lookup says of the API itself */
+/* what a lookup says of the API itself; but for "untold", stale facts may do */
 
 typedef enum {
-    NGX_HTTP_AUTH_API_TOKEN_UNTOLD = 0,
+    NGX_HTTP_AUTH_API_TOKEN_UNTOLD = 0,    /* it was not asked */
+    NGX_HTTP_AUTH_API_TOKEN_SILENT,        /* no news in time */
     NGX_HTTP_AUTH_API_TOKEN_WELL,
     NGX_HTTP_AUTH_API_TOKEN_FAULT
 } ngx_http_auth_api_token_health_e;
@@ -85,13 +86,13 @@ typedef struct {
     ngx_http_auth_api_token_health_e  health;
     ngx_uint_t                        status;     /* of the API, or 0 */
     time_t                            retry_after; /* seconds, or 0 */
+    ngx_str_t                         trace_id;   /* of the API, or empty */
     const char                       *cause;      /* static, or NULL */
 } ngx_http_auth_api_token_verdict_t;
 
 
 /*
- * Copies a verdict, to itself too; the strings of its facts are allocated from
- * the pool.
+ * Copies a verdict, to itself too; its strings are allocated from the pool.
  * Returns NGX_OK, or NGX_ERROR if there is no memory.
  */
 

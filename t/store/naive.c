@@ -10,7 +10,6 @@
 static void naive_answer(naive_t *m, naive_question_t *q,
     naive_reply_t *reply);
 static int naive_refresh(naive_t *m, naive_record_t *r, naive_question_t *q);
-static int naive_live(naive_lease_t *l, int64_t now);
 static naive_lease_t *naive_lease(naive_t *m, int key, int64_t now);
 static naive_lease_t *naive_held(naive_t *m, int slot, int64_t seq);
 static int naive_spare(naive_t *m, int64_t now);
@@ -102,7 +101,10 @@ naive_answer(naive_t *m, naive_question_t *q, naive_reply_t *reply)
         return;
     }
 
-    if (q->behind || naive_spare(m, q->now) == NAIVE_NONE) {
+    if (q->behind || !naive_share(m, q->pid, q->now)
+        || naive_spare(m, q->now) == NAIVE_NONE
+        || naive_leave(m, naive_spare(m, q->now), q->pid, q->now))
+    {
 
         if (naive_queue(m, q)) {
             reply->rc = T(QUEUE);
@@ -142,7 +144,7 @@ naive_refresh(naive_t *m, naive_record_t *r, naive_question_t *q)
 }
 
 
-static int
+int
 naive_live(naive_lease_t *l, int64_t now)
 {
     return (l->state == T(ASKING) || l->state == T(PURGED))
@@ -403,6 +405,7 @@ naive_end(naive_t *m, int slot, int64_t seq, naive_question_t *q,
 
     if (l && q->now >= l->deadline) {
         l->state = T(FREE);
+        l->deadline = q->now;
         l = NULL;
     }
 
@@ -414,6 +417,7 @@ naive_end(naive_t *m, int slot, int64_t seq, naive_question_t *q,
 
     if (l->state == T(PURGED)) {
         l->state = T(FREE);
+        l->deadline = q->now;
         return NGX_DECLINED;
     }
 
@@ -447,6 +451,7 @@ naive_keep(naive_t *m, naive_lease_t *l, naive_question_t *q,
     }
 
     l->state = T(FREE);
+    l->deadline = q->now;
 
     if (r) {
         r->used = 0;

@@ -154,6 +154,9 @@ void naive_reset(naive_t *m);
 /* the queue: whether there is a place; gives one back; how many one has */
 
 int naive_queue(naive_t *m, naive_question_t *q);
+int naive_share(naive_t *m, int pid, int64_t now);
+int naive_leave(naive_t *m, int slot, int pid, int64_t now);
+int naive_live(naive_lease_t *l, int64_t now);
 void naive_unqueue(naive_t *m, int pid);
 int64_t naive_waiting(naive_t *m, int pid);
 

@@ -17,7 +17,7 @@ naive_queue(naive_t *m, naive_question_t *q)
         return 1;
     }
 
-    if (m->queued >= m->queue
+    if ((m->queued >= m->queue && !q->again)
         || (naive_waiting(m, q->pid) == 0 && naive_processes(m) == T(QUEUES)))
     {
         return 0;
@@ -55,6 +55,45 @@ naive_waiting(naive_t *m, int pid)
     }
 
     return n;
+}
+
+
+/* with as many as it holds, may the process take a place while others wait? */
+
+int
+naive_share(naive_t *m, int pid, int64_t now)
+{
+    int64_t  i, held, others;
+
+    if (m->queued == 0) {
+        return 1;
+    }
+
+    held = 0;
+
+    for (i = 0; i < m->lookups; i++) {
+        held += (m->leases[i].pid == pid && naive_live(&m->leases[i], now));
+    }
+
+    others = naive_processes(m) - (naive_waiting(m, pid) != 0);
+
+    return held * (others + 1) < m->lookups;
+}
+
+
+/* did the process have it until just now, and are there others to take it? */
+
+int
+naive_leave(naive_t *m, int slot, int pid, int64_t now)
+{
+    int64_t         others;
+    naive_lease_t  *l;
+
+    l = &m->leases[slot];
+    others = naive_processes(m) - (naive_waiting(m, pid) != 0);
+
+    return others + 1 > m->lookups && others && l->pid == pid
+           && now >= l->deadline && now < l->deadline + 20;
 }
 
 

@@ -27,6 +27,7 @@ main(void)
     test_refreshes();
     test_flights();
     test_queues();
+    test_shares();
     test_breaker();
     test_budgets();
     test_purges();
@@ -129,6 +130,16 @@ test_ask(test_t *t, const char *name)
     test_name(t, name);
 
     return store_ask(t->store, &t->question, &t->reply);
+}
+
+
+int
+test_queue(test_t *t, const char *name, ngx_pid_t pid, ngx_uint_t queued)
+{
+    t->question.pid = pid;
+    t->question.queued = queued;
+
+    return test_ask(t, name);
 }
 
 

@@ -56,6 +56,10 @@ void test_name(test_t *t, const char *name);
 int test_ask(test_t *t, const char *name);
 int test_stale(test_t *t, const char *name);
 
+/* asks for a process, with a place in the queue or without */
+
+int test_queue(test_t *t, const char *name, ngx_pid_t pid, ngx_uint_t queued);
+
 /* ends what was asked last, or what the ticket is of, as t->verdict is */
 
 int test_end(test_t *t, const char *name, int reason);
@@ -80,6 +84,7 @@ void test_verdicts(void);
 void test_refreshes(void);
 void test_flights(void);
 void test_queues(void);
+void test_shares(void);
 void test_breaker(void);
 void test_budgets(void);
 void test_purges(void);

@@ -21,8 +21,6 @@ static void test_reaped(void);
 static void test_reset(void);
 static void test_limits(void);
 static void test_waited(void);
-static int test_queue(test_t *t, const char *name, ngx_pid_t pid,
-    ngx_uint_t queued);
 static ngx_uint_t test_waiting(test_t *t, ngx_pid_t pid);
 static ngx_uint_t test_is_13(ngx_pid_t pid);
 
@@ -47,16 +45,6 @@ test_queues(void)
     test_reset();
     test_limits();
     test_waited();
-}
-
-
-static int
-test_queue(test_t *t, const char *name, ngx_pid_t pid, ngx_uint_t queued)
-{
-    t->question.pid = pid;
-    t->question.queued = queued;
-
-    return test_ask(t, name);
 }
 
 
@@ -105,6 +93,7 @@ test_place(void)
     /* and gives it back for one among the lookups */
 
     EQUAL(test_end_of(&t, first, "TKN-1/a", T(PASS)), NGX_OK);
+    t.question.now += 20;
     EQUAL(test_queue(&t, "TKN-2/a", 7, 1), T(MISS));
     EQUAL(t.store->queued, 2);
     EQUAL(test_waiting(&t, 7), 1);
