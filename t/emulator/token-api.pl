@@ -25,13 +25,15 @@
 #     DELETE /control/tokens/{id}     forgets a token
 #     PUT    /control/faults/{id}     a fault for lookups of this id, or "any"
 #     DELETE /control/faults/{id}
-#     GET    /control/figures         calls in all and by id, answers sent,
-#                                     connections, and the requests
+#     GET    /control/figures         calls in all, by id, and the most at a
+#                                     time, answers sent, connections, and the
+#                                     requests
 #
 # Members of a fault: "delay" (ms), "status", "headers" (object), "body" (a
 # string sent as it is), "merge" (members put into the token's body), "pad"
 # (bytes of padding in it), "gzip", "chunked", "close_delimited", "drip" (ms
-# between the bytes of the body), "cut" ("before" or "middle" of the answer,
+# between the bytes of the body), "before" (a string sent at once, before the
+# answer and its delay), "cut" ("before" or "middle" of the answer,
 # an orderly close), "reset" (the same with RST), "times" (how many calls).
 
 use strict;
@@ -366,6 +368,10 @@ sub answer {
         }
     }
 
+    if (defined $fault->{before}) {
+        push @{$c->{queue}}, { at => time, data => $fault->{before} };
+    }
+
     if ($fault->{drip}) {
         push @{$c->{queue}}, { at => $at, data => $head };
 
@@ -431,6 +437,9 @@ sub lookup {
     $figures{connections}++ unless $c->{asked}++;
     $figures{calls}++;
     $figures{tokens}{$key}++;
+
+    my $now = 1 + grep { @{$_->{queue}} } values %conns;
+    $figures{most} = $now if $now > $figures{most};
 
     push @{$figures{requests}}, { method  => $r->{method}, uri => $r->{uri},
                                   headers => $r->{headers} };
@@ -505,12 +514,25 @@ sub caller_of {
 
     my $bearer = $1;
 
+    # there may be thousands, of which most say who they are
+
+    my ($claimed) = map { $tokens{$_} || () } $bearer =~ /\Aidt:([^:]+):/;
+
+    return $claimed if $claimed && authenticates($claimed, $bearer);
+
     for my $token (values %tokens) {
-        return $token if bearer($token) eq $bearer
-                         && ($token->{status} eq 'Active' || $token->{works});
+        return $token if authenticates($token, $bearer);
     }
 
     return;
+}
+
+
+sub authenticates {
+    my ($token, $bearer) = @_;
+
+    return bearer($token) eq $bearer
+           && ($token->{status} eq 'Active' || $token->{works});
 }
 
 
@@ -603,8 +625,8 @@ sub release {
 sub reset_all {
     %tokens = ();
     %faults = ();
-    %figures = (calls => 0, answers => 0, connections => 0, tokens => {},
-                requests => []);
+    %figures = (calls => 0, most => 0, answers => 0, connections => 0,
+                tokens => {}, requests => []);
 }
 
 
