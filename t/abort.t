@@ -15,6 +15,19 @@ END
 our $Ask = "GET /t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
            . token('TKN-1234-5678') . "\r\n\r\n";
 
+our $Other = $Ask =~ s/TKN-1234-5678/TKN-8765-4321/gr;
+
+
+# those that are open to the API
+
+sub connections {
+    my $port = sprintf ':%04X', $ENV{TEST_NGINX_API_PORT};
+
+    open my $in, '<', '/proc/net/tcp' or die "/proc/net/tcp: $!";
+
+    return scalar grep { (split)[3] eq '01' && (split)[2] =~ /$port\z/ } <$in>;
+}
+
 
 sub left {
     my $n = () = nginx_log() =~ /client prematurely closed connection/g;
@@ -65,9 +78,12 @@ is(exchange($::Ask)->{status}, 204, 'the next one passes');
 
 
 
-=== TEST 3: the lookup goes on, and its connection is kept
---- config eval: $::Config
+=== TEST 3: with a zone the lookup goes on, and its connection is kept
+--- http_config
+    auth_api_token_zone zone=tokens:1m;
+--- config eval: "    auth_api_token_cache tokens valid=10m;\n" . $::Config
 --- api
+token TKN-8765-4321
 fault any {"delay":300}
 --- perl
 my $sock = client();
@@ -81,6 +97,7 @@ until_true('noticed', sub { left() == 1 });
 until_true('answered', sub { figures()->{answers} == 1 });
 
 is(exchange($::Ask)->{status}, 204, 'the next one passes');
+is(exchange($::Other)->{status}, 204, 'another token passes');
 --- calls: 2
 --- connections: 1
 
@@ -150,3 +167,94 @@ close $_ for @socks[0, 1];
 is(read_response($_)->{status}, 503, 'those who stay are told')
     for @socks[2, 3];
 --- calls: 4
+
+
+
+=== TEST 8: without a zone a lookup ends with the last client that waits
+--- config eval: $::Config
+--- api
+fault any {"delay":60000}
+--- perl
+my @socks = map { my $s = client(); print {$s} $::Ask; $s } 1 .. 15;
+
+until_true('asked', sub { figures()->{calls} == 15 });
+close $_ for @socks;
+until_true('noticed', sub { left() == 15 });
+
+until_true('cut off', sub { connections() == 0 });
+api('PUT', 'faults/any', {});
+is(exchange($::Ask)->{status}, 204, 'the next one passes');
+--- calls: 16
+
+
+
+=== TEST 9: as many as there are connections, over and over
+--- config eval: $::Config
+--- api
+fault any {"delay":60000}
+--- perl
+for my $round (1 .. 20) {
+    my @socks = map { my $s = client(); print {$s} $::Ask; $s } 1 .. 15;
+
+    until_true('asked', sub { figures()->{calls} == 15 * $round }) or last;
+    close $_ for @socks;
+    until_true('noticed', sub { left() == 15 * $round }) or last;
+}
+
+api('PUT', 'faults/any', {});
+is(exchange($::Ask)->{status}, 204, 'the next one passes');
+--- no_error_log
+[alert]
+worker_connections are not enough
+
+
+
+=== TEST 10: one HTTP/2 connection with streams that are reset
+--- http_config
+    server {
+        listen 127.0.0.1:$TEST_NGINX_PORT_1 http2;
+        auth_api_token_https off;
+        auth_api_token_request /_token_api;
+
+        location = /_token_api {
+            internal;
+            proxy_pass http://token_api/public/v1/accounts/api-tokens/$auth_api_token_claimed_id;
+        }
+
+        location /t { auth_api_token "r"; try_files /dev/null =204; }
+    }
+--- config eval: $::Config
+--- api
+fault any {"delay":60000}
+--- perl
+my $sock = client(listen_port() + 1);
+
+# the preface, an empty SETTINGS, and requests as literals without indexing
+
+sub frame {
+    my ($type, $flags, $stream, $payload) = @_;
+
+    return substr(pack('N', length $payload), 1) . pack('CCN', $type, $flags,
+                                                        $stream) . $payload;
+}
+
+sub literal {
+    return map { ("\0", map { pack('C', length) . $_ } @$_) } @_;
+}
+
+my $headers = join '', literal([':method', 'GET'], [':scheme', 'http'],
+                               [':path', '/t'], [':authority', 'a'],
+                               ['authorization',
+                                'Bearer ' . token('TKN-1234-5678')]);
+
+print {$sock} "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(4, 0, 0, '');
+
+for my $n (1 .. 10) {
+    print {$sock} frame(1, 5, 2 * $n - 1, $headers);
+    until_true('asked', sub { figures()->{calls} == $n }) or last;
+    print {$sock} frame(3, 0, 2 * $n - 1, pack('N', 8));
+}
+
+until_true('cut off', sub { connections() == 0 });
+api('PUT', 'faults/any', {});
+is(exchange($::Ask)->{status}, 204, 'the next one passes');

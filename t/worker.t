@@ -74,7 +74,7 @@ is(exchange($::Ask)->{status}, 204, 'the next worker passes it');
 --- main_config
     worker_shutdown_timeout 100ms;
 --- api
-fault any {"delay":5000}
+fault any {"delay":60000}
 --- perl
 my @socks = map { my $s = client(); print {$s} $::Ask; $s } 1 .. 5;
 
@@ -88,9 +88,51 @@ until_true('the old worker is gone', sub {
     nginx_log() =~ /worker process \d+ exited with code 0/
 });
 
+unlike(nginx_log(), qr/\[alert\]|timed out/, 'with its clients');
+
 api('PUT', 'faults/any', {});
 is(exchange($::Ask)->{status}, 204, 'the new worker asks');
 --- calls: 6
+
+
+
+=== TEST 5: the same with a zone: who waits elsewhere asks at once
+--- http_config
+    auth_api_token_zone zone=tokens:1m lookups=1;
+--- config eval: "    auth_api_token_cache tokens;\n" . $::Config
+--- main_config
+    worker_shutdown_timeout 300ms;
+--- api
+fault any {"delay":60000}
+token TKN-0000-0001
+--- perl
+my @socks = map { my $s = client(); print {$s} $::Ask; $s } 1 .. 5;
+my $queued = client();
+
+until_true('asked', sub { figures()->{calls} == 1 });
+
+# the new worker asks as soon as the old one has given up, and has its answer
+api('PUT', 'faults/any', {});
+
+print {$queued} $::Ask =~ s/TKN-1234-5678/TKN-0000-0001/gr;
+
+kill HUP => nginx_pid();
+until_true('a new worker', sub { nginx_log() =~ /gracefully shutting down/ });
+
+my $sock = client();
+print {$sock} $::Ask;
+
+isnt(read_response($_)->{status}, 204, 'nobody passes') for @socks, $queued;
+is(read_response($sock)->{status}, 204, 'the new worker asks');
+is(exchange($::Ask =~ s/TKN-1234-5678/TKN-0000-0001/gr)->{status}, 204,
+   'and has a place');
+
+until_true('the old worker is gone', sub {
+    nginx_log() =~ /worker process \d+ exited with code 0/
+});
+
+unlike(nginx_log(), qr/\[alert\]|timed out/, 'with its clients');
+check_zone();
 
 
 
