@@ -111,16 +111,16 @@ sub replaced {
 # what a reload sets up before it fails is what the next worker starts with
 
 sub survives {
+    my ($directive, $message) = @_;
+
     replaced();
 
     my ($worker) = worker_pids();
 
-    break_config();
+    break_config($directive);
     kill HUP => nginx_pid();
 
-    until_true('the reload failed', sub {
-        nginx_log() =~ /unknown "broken" variable/
-    });
+    until_true('the reload failed', sub { nginx_log() =~ $message });
 
     kill KILL => $worker;
 
@@ -348,7 +348,7 @@ is(ask(token('TKN-1234-5678')), '503 unavailable BYPASS', 'another one');
 --- config eval: $::Config
 --- api eval: $::Disabled
 --- perl
-survives();
+survives('log_format broken $broken;', qr/unknown "broken" variable/);
 
 
 
@@ -358,4 +358,14 @@ survives();
 --- config eval: $::Config
 --- api eval: $::Disabled
 --- perl
-survives();
+survives('log_format broken $broken;', qr/unknown "broken" variable/);
+
+
+
+=== TEST 19: a reload that failed before this module had its part in it
+--- before: lua test_filter
+--- http_config eval: $::Cache . $::Replace
+--- config eval: $::Config
+--- api eval: $::Disabled
+--- perl
+survives('init_by_lua_block { error("broken") }', qr/init_by_lua.*broken/);

@@ -63,15 +63,18 @@ sub files {
 }
 
 
-# a configuration that nginx gives up only when its filters are in place
+# a directive for http that makes nginx give the configuration up, but only when
+# some filters, or all, are in place
 
 sub break_config {
+    my ($directive) = @_;
+
     my $file = Test::Nginx::Util::server_root() . '/conf/nginx.conf';
 
     open my $in, '<', $file or die "$file: $!";
     $config = do { local $/; <$in> };
 
-    write_config($config =~ s/^http \{/http {\n    log_format broken \$broken;/mr);
+    write_config($config =~ s/^http \{/http {\n    $directive/mr);
 }
 
 

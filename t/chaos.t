@@ -1,0 +1,295 @@
+use lib 't/lib';
+use AuthApiToken;
+use Test::Nginx::Socket 'no_plan';
+use POSIX ();
+use Time::HiRes qw(sleep time);
+
+# everything at once: clients of two protocols that leave early or stay, with
+# good tokens and bad ones, post_action, error pages, redirects, an API that
+# comes and goes, and workers that are told to go or are killed
+#
+# TEST_NGINX_CHAOS is for how many seconds
+
+our $Seconds = $ENV{TEST_NGINX_CHAOS} || 4;
+
+master_on();
+worker_connections(300);
+
+our $Locations = <<'END';
+    auth_api_token_https off;
+    auth_api_token_request /_token_api timeout=2s;
+    auth_api_token_cache tokens valid=300ms denied=100ms stale=100ms;
+
+    location = /_token_api {
+        internal;
+        proxy_pass http://token_api/public/v1/accounts/api-tokens/$auth_api_token_claimed_id;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+    }
+
+    location /t       { auth_api_token "r"; try_files /x =204; }
+    location /bare    { auth_api_token "r"; auth_api_token_cache off; try_files /x =204; }
+    location /dl      { auth_api_token "r"; post_action /acct; try_files /x =204; }
+    location /acct    { auth_api_token "r"; try_files /x =204; }
+    location /page    { auth_api_token "r"; error_page 401 503 /denied; try_files /x =204; }
+    location /denied  { auth_api_token off; try_files /x =418; }
+    location /fall    { auth_api_token "r"; error_page 404 = @fall; try_files /x =404; }
+    location @fall    { auth_api_token "r"; auth_api_token_cache off; try_files /x =204; }
+    location /named   { auth_api_token "r"; try_files /x @acct; }
+    location @acct    { auth_api_token "r"; post_action @acct; try_files /x =204; }
+    location /short   { auth_api_token "r"; auth_api_token_request /_token_api timeout=50ms; try_files /x =204; }
+    location = /purge { auth_api_token_purge tokens; }
+    location = /pid   { return 200 $pid; }
+END
+
+our $Http = <<"END";
+    auth_api_token_zone zone=tokens:1m lookups=6 queue=30;
+    server {
+        listen 127.0.0.1:\$TEST_NGINX_PORT_1 http2;
+$Locations
+    }
+END
+
+our @Uris = qw(/t /bare /dl /page /fall /named /short);
+our @Ids = map { sprintf 'TKN-%04d-0000', $_ } 1 .. 40;
+
+
+sub frame {
+    my ($type, $flags, $stream, $payload) = @_;
+
+    return substr(pack('N', length $payload), 1)
+           . pack('CCN', $type, $flags, $stream) . $payload;
+}
+
+
+sub http2 {
+    my ($sock, @requests) = @_;
+
+    my $out = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" . frame(4, 0, 0, '');
+    my $stream = -1;
+
+    for my $request (@requests) {
+        my ($uri, $token) = @$request;
+
+        $stream += 2;
+        $out .= frame(1, 5, $stream, join '', map {
+            ("\0", map { pack('C', length) . $_ } @$_)
+        } [':method', 'GET'], [':scheme', 'http'], [':path', $uri],
+          [':authority', 'a'], ['authorization', "Bearer $token"]);
+    }
+
+    print {$sock} $out;
+    sleep rand 0.05;
+
+    # some streams are reset, and then all of them are left
+
+    print {$sock} frame(3, 0, $_, pack 'N', 8)
+        for grep { $_ % 2 && rand() < 0.5 } 1 .. $stream;
+    sleep rand 0.1;
+}
+
+
+# a child that is a client until it is told to stop, and says what was wrong
+
+sub client_of {
+    my ($n) = @_;
+
+    pipe my $in, my $out or die "pipe: $!";
+    pipe my $stop, my $go or die "pipe: $!";
+
+    my $pid = fork;
+    die "fork: $!" unless defined $pid;
+
+    if ($pid) {
+        close $out;
+        close $stop;
+        return { pid => $pid, in => $in, go => $go };
+    }
+
+    close $in;
+    close $go;
+    srand $n;
+    local $SIG{PIPE} = 'IGNORE';
+
+    my ($answers, @wrong) = (0);
+    my $select = IO::Select->new($stop);
+
+    until ($select->can_read(0)) {
+        my $bad = rand() < 0.3;
+        my $id = $Ids[rand @Ids];
+        my $uri = $Uris[rand @Uris];
+        my $token = $bad ? "idt:$id:MADEUPwrong" . int rand 9 : token($id);
+        my $sock = eval { client(listen_port() + (rand() < 0.2)) } or next;
+
+        if ($sock->peerport != listen_port()) {
+            http2($sock, map { [ $Uris[rand @Uris], token($Ids[rand @Ids]) ] }
+                         1 .. 1 + rand 8);
+            next;
+        }
+
+        print {$sock} "GET $uri HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
+                      . "$token\r\n\r\n";
+
+        if (rand() < 0.4) {
+            sleep rand 0.1;
+            next;
+        }
+
+        my $start = time;
+        my $status = read_response($sock)->{status};
+
+        push @wrong, "$status for a bad token at $uri" if $bad && $status == 204;
+        push @wrong, "$status at $uri"
+            unless $status =~ /\A(?:0|204|401|418|503)\z/;
+        push @wrong, sprintf '%.1f s at %s', time - $start, $uri
+            if time - $start > 5;
+        $answers++ if $status;
+    }
+
+    print {$out} join "\n", $answers, @wrong[0 .. ($#wrong > 5 ? 5 : $#wrong)];
+    close $out;
+    POSIX::_exit(0);
+}
+
+
+sub chaos {
+    my ($seconds, @actions) = @_;
+
+    api('PUT', "tokens/$_") for @Ids;
+
+    my @clients = map { client_of($_) } 1 .. 6;
+    my $end = time + $seconds;
+    my $n = 0;
+
+    srand 1;
+
+    until (time > $end) {
+        $_->() for $actions[$n++ % @actions];
+        sleep 0.2 + rand 0.2;
+    }
+
+    api('DELETE', 'faults/any');
+
+    my ($answers, @wrong) = (0);
+
+    close $_->{go} for @clients;
+
+    for my $client (@clients) {
+        my ($got, @more) = readline $client->{in};
+        waitpid $client->{pid}, 0;
+        $answers += $got;
+        push @wrong, @more;
+    }
+
+    Test::More::note("$answers answers, $n times something was changed");
+    Test::More::cmp_ok($answers, '>', 0, 'there were answers');
+    Test::More::is(join('', @wrong), '', 'none of them wrong');
+}
+
+
+sub fault {
+    my ($fault) = @_;
+
+    return sub { api('PUT', 'faults/any', $fault) };
+}
+
+
+sub purge {
+    eval {
+        exchange("POST /purge HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\n"
+                 . '{"all":true}');
+    };
+}
+
+
+our @Faults = (fault({ delay => 20 }), \&purge, fault({ delay => 5000 }),
+               fault({ status => 500 }), fault({ delay => 20 }),
+               fault({ reset => 'middle' }), fault({ delay => 100 }),
+               fault({ status => 429, headers => { 'Retry-After' => 1 } }),
+               fault({ drip => 500 }), fault({}));
+
+
+# every token passes at once when all is over
+
+sub well {
+    my ($name) = @_;
+
+    my $ask = "GET /t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ";
+
+    until_true('the breaker is closed', sub {
+        exchange($ask . token($Ids[0]) . "\r\n\r\n")->{status} == 204
+    });
+
+    my @socks = map { my $s = client();
+                      print {$s} $ask . token($_) . "\r\n\r\n"; $s } @Ids[0 .. 29];
+
+    my $passed = grep { read_response($_)->{status} == 204 } @socks;
+
+    Test::More::is($passed, 30, "$name: all pass");
+}
+
+
+# how many connections a worker takes, of which none may be idle
+
+sub slots {
+    my $known = () = nginx_log() =~ /worker_connections are not enough/g;
+    my @socks;
+
+    until_true('all are taken', sub {
+        my $sock = client();
+        print {$sock} "GET /pid HTTP/1.1\r\n";
+        push @socks, $sock;
+        $known < (() = nginx_log() =~ /worker_connections are not enough/g);
+    });
+
+    until_true('refused', sub { grep { IO::Select->new($_)->can_read(0) } @socks });
+
+    my $n = grep { !IO::Select->new($_)->can_read(0) } @socks;
+
+    close $_ for @socks;
+
+    return $n;
+}
+
+
+no_long_string();
+run_tests();
+
+__DATA__
+
+=== TEST 1: workers that are told to go, or killed
+--- http_config eval: $::Http
+--- config eval: $::Locations
+--- bare_config
+--- perl
+workers(2);
+
+chaos($::Seconds, map {
+    ($_, sub { kill HUP => nginx_pid() }, $_,
+     sub { my @pids = worker_pids(); kill KILL => $pids[rand @pids] if @pids })
+} @::Faults);
+
+until_true('one generation', sub { worker_pids() == 1 || worker_pids() == 2 });
+well('after all');
+check_zone();
+unlike(nginx_log() =~ s/.*exited on signal 9\n//gr,
+       qr/exited on signal|count is zero|already closed|open socket/,
+       'nothing went wrong');
+
+
+
+=== TEST 2: no connection of a worker is lost
+--- http_config eval: $::Http
+--- config eval: $::Locations
+--- bare_config
+--- perl
+my $before = slots();
+
+chaos($::Seconds, @::Faults);
+well('after all');
+
+my $after;
+until_true('as many as before', sub { ($after = slots()) == $before });
+Test::More::note("connections a worker takes: $before before, $after after");
+check_zone();
+unlike(nginx_log(), qr/\[alert\] (?!.*worker_connections)/, 'no alert');
