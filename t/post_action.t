@@ -355,4 +355,5 @@ sub to_api {
 # that of the first, and five of post_action
 
 until_true('ended', sub { to_api() == 5 });
+api('POST', 'release');
 unlike(nginx_log(), qr/\[alert\]/, 'no alert');

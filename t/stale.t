@@ -18,7 +18,7 @@ our $Config = <<'END';
 
     location /slow {
         auth_api_token "r";
-        auth_api_token_request /_token_api timeout=30s;
+        auth_api_token_request /_token_api timeout=5s;
         try_files /dev/null =204;
     }
 
@@ -56,6 +56,7 @@ __DATA__
 --- perl
 known({ delay => 60000 });
 is(ask(token('TKN-1234-5678'), '/fast'), '204 pass STALE', 'stale');
+api('POST', 'release');
 --- calls: 2
 
 
@@ -70,6 +71,7 @@ my $slow = start(token('TKN-1234-5678'), '/slow');
 until_true('asked', sub { figures()->{calls} == 2 });
 
 is(ask(token('TKN-1234-5678'), '/fast'), '204 pass STALE', 'stale');
+api('POST', 'release');
 --- calls: 2
 
 
@@ -101,6 +103,7 @@ kill STOP => $pid;
 print {$to{$other}} Store::request_of(token('TKN-1234-5678'), '/fast');
 is(summary(read_response($to{$other})), '204 pass STALE', 'stale');
 kill CONT => $pid;
+api('POST', 'release');
 --- calls: 2
 
 
@@ -167,4 +170,5 @@ until_true('full', sub { figures()->{calls} == 3 });
 
 is(ask(token('TKN-1234-5678'), '/slow'), '503 unavailable MISS', 'not stale')
     for 1 .. 4;
+api('POST', 'release');
 --- calls: 3
