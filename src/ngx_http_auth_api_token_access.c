@@ -157,8 +157,9 @@ ngx_http_auth_api_token_decide(ngx_http_request_t *r,
 
     /* an internal redirect may lead to another API, credential or cache */
 
-    if (ngx_http_auth_api_token_differs(&scope, &ctx->scope)
-        || ngx_http_auth_api_token_differs(&token, &ctx->token))
+    if (scope.len
+        && (ngx_http_auth_api_token_differs(&scope, &ctx->scope)
+            || ngx_http_auth_api_token_differs(&token, &ctx->token)))
     {
         ngx_http_auth_api_token_forget(ctx);
 
@@ -204,7 +205,9 @@ ngx_http_auth_api_token_decide(ngx_http_request_t *r,
         }
     }
 
-    ngx_http_auth_api_token_stale(r, ctx);
+    if (ctx->reply.verdict.reason >= NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE) {
+        ngx_http_auth_api_token_stale(r, ctx);
+    }
 
     ctx->used = 1;
     ctx->reason = ctx->reply.verdict.reason;
@@ -615,7 +618,9 @@ ngx_http_auth_api_token_cleanup(void *data)
 
     /* the client left */
 
-    ngx_http_auth_api_token_withdraw(ctx);
+    if (ctx->waiter || ctx->queued) {
+        ngx_http_auth_api_token_withdraw(ctx);
+    }
 }
 
 

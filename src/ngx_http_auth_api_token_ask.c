@@ -47,7 +47,7 @@ ngx_int_t
 ngx_http_auth_api_token_ask(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx)
 {
-    ngx_uint_t                           queued, first;
+    ngx_uint_t                           line, first;
     ngx_http_auth_api_token_zone_t      *zone;
     ngx_http_auth_api_token_reply_t     *reply;
     ngx_http_auth_api_token_flight_t    *flight;
@@ -74,18 +74,20 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
     }
 
     zone = alcf->cache->zone;
-    queued = ctx->queued;
+    line = ctx->waiting || ngx_http_auth_api_token_turn_behind(zone);
+    first = 0;
 
-    question.again = ctx->waited;
-    question.since = ctx->since;
-    question.charge = (alcf->limit != NULL);
-    question.queued = queued;
+    if (line) {
 
-    /* who waited for a lookup that told nothing came before all in line */
+        /* who waited for a lookup that told nothing came before all in line */
 
-    first = queued || ctx->waited;
+        first = ctx->queued || ctx->waited;
 
-    question.behind = !first && ngx_http_auth_api_token_turn_behind(zone);
+        question.since = ctx->since;
+        question.again = ctx->waited;
+        question.queued = ctx->queued;
+        question.behind = !first && ngx_http_auth_api_token_turn_behind(zone);
+    }
 
     reply = ngx_http_auth_api_token_get_reply(ctx);
 
@@ -108,12 +110,10 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "auth api token store: %ui", (ngx_uint_t) rc);
 
-    if (rc != NGX_HTTP_AUTH_API_TOKEN_QUEUE) {
+    if (line && rc != NGX_HTTP_AUTH_API_TOKEN_QUEUE) {
         ctx->queued = 0;
 
-        if (ngx_http_auth_api_token_turn_behind(zone)) {
-            ngx_http_auth_api_token_turn_done(zone, ctx->key);
-        }
+        ngx_http_auth_api_token_turn_done(zone, ctx->key);
     }
 
     ctx->from = ctx->waited ? NGX_HTTP_AUTH_API_TOKEN_FROM_WAIT
@@ -209,9 +209,9 @@ ngx_http_auth_api_token_question(ngx_http_request_t *r,
     question->timeout = alcf->request->timeout;
     question->pid = ngx_pid;
     question->refresh = cache->refresh;
-    question->again = 0;
     question->since = 0;
-    question->charge = 0;
+    question->again = 0;
+    question->charge = (alcf->limit != NULL);
     question->behind = 0;
     question->queued = 0;
     question->budget = NULL;
