@@ -1,5 +1,6 @@
 use lib 't/lib';
 use AuthApiToken;
+use Http2;
 use Test::Nginx::Socket 'no_plan';
 
 # clients that leave, lookups that go on, workers that are told to go
@@ -16,17 +17,6 @@ our $Ask = "GET /t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
            . token('TKN-1234-5678') . "\r\n\r\n";
 
 our $Other = $Ask =~ s/TKN-1234-5678/TKN-8765-4321/gr;
-
-
-# those that are open to the API
-
-sub connections {
-    my $port = sprintf ':%04X', $ENV{TEST_NGINX_API_PORT};
-
-    open my $in, '<', '/proc/net/tcp' or die "/proc/net/tcp: $!";
-
-    return scalar grep { (split)[3] eq '01' && (split)[2] =~ /$port\z/ } <$in>;
-}
 
 
 sub left {
@@ -181,7 +171,7 @@ until_true('asked', sub { figures()->{calls} == 15 });
 close $_ for @socks;
 until_true('noticed', sub { left() == 15 });
 
-until_true('cut off', sub { connections() == 0 });
+until_true('cut off', sub { api_connections() == 0 });
 api('PUT', 'faults/any', {});
 is(exchange($::Ask)->{status}, 204, 'the next one passes');
 --- calls: 16
@@ -229,32 +219,14 @@ fault any {"delay":60000}
 --- perl
 my $sock = client(listen_port() + 1);
 
-# the preface, an empty SETTINGS, and requests as literals without indexing
-
-sub frame {
-    my ($type, $flags, $stream, $payload) = @_;
-
-    return substr(pack('N', length $payload), 1) . pack('CCN', $type, $flags,
-                                                        $stream) . $payload;
-}
-
-sub literal {
-    return map { ("\0", map { pack('C', length) . $_ } @$_) } @_;
-}
-
-my $headers = join '', literal([':method', 'GET'], [':scheme', 'http'],
-                               [':path', '/t'], [':authority', 'a'],
-                               ['authorization',
-                                'Bearer ' . token('TKN-1234-5678')]);
-
-print {$sock} "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(4, 0, 0, '');
+print {$sock} preface();
 
 for my $n (1 .. 10) {
-    print {$sock} frame(1, 5, 2 * $n - 1, $headers);
+    print {$sock} get_stream(2 * $n - 1, '/t', token('TKN-1234-5678'));
     until_true('asked', sub { figures()->{calls} == $n }) or last;
-    print {$sock} frame(3, 0, 2 * $n - 1, pack('N', 8));
+    print {$sock} reset_stream(2 * $n - 1);
 }
 
-until_true('cut off', sub { connections() == 0 });
+until_true('cut off', sub { api_connections() == 0 });
 api('PUT', 'faults/any', {});
 is(exchange($::Ask)->{status}, 204, 'the next one passes');

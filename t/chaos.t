@@ -1,5 +1,6 @@
 use lib 't/lib';
 use AuthApiToken;
+use Http2;
 use Test::Nginx::Socket 'no_plan';
 use POSIX ();
 use Time::HiRes qw(sleep time);
@@ -54,28 +55,15 @@ our @Uris = qw(/t /bare /dl /page /fall /named /short);
 our @Ids = map { sprintf 'TKN-%04d-0000', $_ } 1 .. 40;
 
 
-sub frame {
-    my ($type, $flags, $stream, $payload) = @_;
-
-    return substr(pack('N', length $payload), 1)
-           . pack('CCN', $type, $flags, $stream) . $payload;
-}
-
-
 sub http2 {
     my ($sock, @requests) = @_;
 
-    my $out = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" . frame(4, 0, 0, '');
+    my $out = preface();
     my $stream = -1;
 
     for my $request (@requests) {
-        my ($uri, $token) = @$request;
-
         $stream += 2;
-        $out .= frame(1, 5, $stream, join '', map {
-            ("\0", map { pack('C', length) . $_ } @$_)
-        } [':method', 'GET'], [':scheme', 'http'], [':path', $uri],
-          [':authority', 'a'], ['authorization', "Bearer $token"]);
+        $out .= get_stream($stream, @$request);
     }
 
     print {$sock} $out;
@@ -83,7 +71,7 @@ sub http2 {
 
     # some streams are reset, and then all of them are left
 
-    print {$sock} frame(3, 0, $_, pack 'N', 8)
+    print {$sock} reset_stream($_)
         for grep { $_ % 2 && rand() < 0.5 } 1 .. $stream;
     sleep rand 0.1;
 }

@@ -346,14 +346,8 @@ close $sock;
 
 until_true('post_action', sub { figures()->{calls} == $before + 2 });
 
-sub to_api {
-    my $port = sprintf ':%04X', $ENV{TEST_NGINX_API_PORT};
-    open my $in, '<', '/proc/net/tcp' or die;
-    return scalar grep { (split)[3] eq '01' && (split)[2] =~ /$port\z/ } <$in>;
-}
-
 # that of the first, and five of post_action
 
-until_true('ended', sub { to_api() == 5 });
+until_true('ended', sub { api_connections() == 5 });
 api('POST', 'release');
 unlike(nginx_log(), qr/\[alert\]/, 'no alert');

@@ -1,6 +1,6 @@
 use lib 't/lib';
 use AuthApiToken;
-use Store qw(zone);
+use Store qw(ids zone);
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(time);
 
@@ -32,18 +32,6 @@ our $Config = <<'END';
         auth_api_token_purge tokens;
     }
 END
-
-
-# tokens that differ, known to the API
-
-sub ids {
-    my ($n) = @_;
-
-    my @ids = map { sprintf 'TKN-%04d-0000', $_ } 1 .. $n;
-    api('PUT', "tokens/$_") for @ids;
-
-    return @ids;
-}
 
 
 # all send before any is read

@@ -1,6 +1,6 @@
 use lib 't/lib';
 use AuthApiToken;
-use Store qw(zone);
+use Store qw(ids zone);
 use Test::Nginx::Socket 'no_plan';
 
 # the queue for places among "lookups", over workers that share them and die
@@ -48,16 +48,6 @@ our $Config = <<'END';
 
     location = /status { auth_api_token_status json; }
 END
-
-
-sub ids {
-    my ($n) = @_;
-
-    my @ids = map { sprintf 'TKN-%04d-0000', $_ } 1 .. $n;
-    api('PUT', "tokens/$_") for @ids;
-
-    return @ids;
-}
 
 
 sub ask {

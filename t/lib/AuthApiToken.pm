@@ -27,8 +27,9 @@ use JSON::PP ();
 use Test::More ();
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(api client exchange figures read_response token until_true
-                 nginx_log nginx_pid worker_pids listen_port check_zone);
+our @EXPORT = qw(api api_connections client exchange figures read_response token
+                 until_true nginx_log nginx_pid worker_pids listen_port
+                 check_zone);
 
 our $Secret = 'MADEUPmadeup0123456789MADEUPmadeup'
               . '0123456789MADEUPmadeup01234567';
@@ -133,6 +134,19 @@ sub api {
 
 sub figures {
     return api('GET', 'figures');
+}
+
+
+# how many connections to the API are open
+
+sub api_connections {
+    my $address = sprintf ':%04X', $port;
+
+    open my $in, '<', '/proc/net/tcp' or die "/proc/net/tcp: $!";
+
+    return scalar grep {
+        (split)[3] eq '01' && (split)[2] =~ /$address\z/
+    } <$in>;
 }
 
 

@@ -11,7 +11,7 @@ use Exporter qw(import);
 use JSON::PP ();
 use Test::More ();
 
-our @EXPORT_OK = qw(request_of summary ask start zone get zones moved post
+our @EXPORT_OK = qw(ids request_of summary ask start zone get zones moved post
                     answers purged @Reasons @Outcomes @Bounds);
 
 our @Reasons = qw(pass no_token malformed unsupported insecure unknown disabled
@@ -52,6 +52,18 @@ sub start {
     print {$sock} request_of(@_);
 
     return $sock;
+}
+
+
+# tokens that differ, known to the API
+
+sub ids {
+    my ($n) = @_;
+
+    my @ids = map { sprintf 'TKN-%04d-0000', $_ } 1 .. $n;
+    api('PUT', "tokens/$_") for @ids;
+
+    return @ids;
 }
 
 
