@@ -8,7 +8,7 @@ MODULE =	$(BUILD)/objs/ngx_http_auth_api_token_module.so
 ZONE =		$(BUILD)/zone
 NEIGHBOURS =	$(BUILD)/neighbours
 
-SOURCES =	src/*.c src/*.h
+SOURCES =	src/*.c src/*/*.c src/*/*.h
 
 CONFIGURE =	./configure --with-compat --with-debug --with-cc='$(CC)' \
 		--with-cc-opt='$(CFLAGS)'
@@ -24,7 +24,7 @@ module:	$(MODULE)
 $(MODULE):	$(BUILD)/objs/Makefile $(SOURCES)
 	cd $(BUILD)/src && $(MAKE) -f $(BUILD)/objs/Makefile modules
 
-$(BUILD)/objs/Makefile:	config
+$(BUILD)/objs/Makefile:	config src src/*/
 	rm -rf $(BUILD)/src $(BUILD)/objs
 	mkdir -p $(BUILD)
 	cp -RL $(NGINX_SRC) $(BUILD)/src
@@ -33,9 +33,9 @@ $(BUILD)/objs/Makefile:	config
 
 # walks the zones of a running nginx, for the tests
 
-$(ZONE):	$(BUILD)/objs/Makefile src/*.h t/store/zone.c t/store/check.c \
+$(ZONE):	$(BUILD)/objs/Makefile src/store/*.h t/store/zone.c t/store/check.c \
 		t/store/check.h t/store/check_ctx.h t/store/check_lease.c
-	$(CC) $(CFLAGS) -g -o $@ -I src -I t/store -I $(BUILD)/src/src/core \
+	$(CC) $(CFLAGS) -g -o $@ -I src/store -I src/conf -I t/store -I $(BUILD)/src/src/core \
 		-I $(BUILD)/src/src/event -I $(BUILD)/src/src/os/unix \
 		-I $(BUILD)/objs t/store/zone.c t/store/check.c \
 		t/store/check_lease.c

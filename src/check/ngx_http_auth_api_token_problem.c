@@ -7,9 +7,9 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
-#include "ngx_http_auth_api_token_module.h"
+#include "ngx_http_auth_api_token_conf.h"
 #include "ngx_http_auth_api_token_problem.h"
-#include "ngx_http_auth_api_token_trace.h"
+#include "ngx_http_auth_api_token_syntax.h"
 
 
 typedef struct {

@@ -10,7 +10,7 @@
 #include "ngx_http_auth_api_token_json.h"
 #include "ngx_http_auth_api_token_digest.h"
 #include "ngx_http_auth_api_token_require.h"
-#include "ngx_http_auth_api_token_trace.h"
+#include "ngx_http_auth_api_token_syntax.h"
 
 
 static json_t *ngx_http_auth_api_token_find(json_t *root,

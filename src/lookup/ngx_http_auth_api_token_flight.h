@@ -11,7 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
-#include "ngx_http_auth_api_token_module.h"
+#include "ngx_http_auth_api_token_conf.h"
 
 
 /* how late it may be known what another worker knows, ms */

@@ -4,8 +4,8 @@
  */
 
 
-#ifndef _NGX_HTTP_AUTH_API_TOKEN_MODULE_H_INCLUDED_
-#define _NGX_HTTP_AUTH_API_TOKEN_MODULE_H_INCLUDED_
+#ifndef _NGX_HTTP_AUTH_API_TOKEN_CONF_H_INCLUDED_
+#define _NGX_HTTP_AUTH_API_TOKEN_CONF_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -264,4 +264,4 @@ extern ngx_module_t  ngx_http_auth_api_token_module;
 extern ngx_module_t  ngx_http_auth_api_token_filter_module;
 
 
-#endif /* _NGX_HTTP_AUTH_API_TOKEN_MODULE_H_INCLUDED_ */
+#endif /* _NGX_HTTP_AUTH_API_TOKEN_CONF_H_INCLUDED_ */

@@ -4,8 +4,8 @@
  */
 
 
-#ifndef _NGX_HTTP_AUTH_API_TOKEN_TRACE_H_INCLUDED_
-#define _NGX_HTTP_AUTH_API_TOKEN_TRACE_H_INCLUDED_
+#ifndef _NGX_HTTP_AUTH_API_TOKEN_SYNTAX_H_INCLUDED_
+#define _NGX_HTTP_AUTH_API_TOKEN_SYNTAX_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -23,4 +23,4 @@
 ngx_int_t ngx_http_auth_api_token_traceparent(ngx_str_t *value);
 
 
-#endif /* _NGX_HTTP_AUTH_API_TOKEN_TRACE_H_INCLUDED_ */
+#endif /* _NGX_HTTP_AUTH_API_TOKEN_SYNTAX_H_INCLUDED_ */

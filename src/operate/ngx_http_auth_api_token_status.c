@@ -8,7 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_directives.h"
-#include "ngx_http_auth_api_token_module.h"
+#include "ngx_http_auth_api_token_conf.h"
 #include "ngx_http_auth_api_token_operate.h"
 #include "ngx_http_auth_api_token_refusal.h"
 

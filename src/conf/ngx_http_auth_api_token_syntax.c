@@ -6,7 +6,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_http_auth_api_token_trace.h"
+#include "ngx_http_auth_api_token_syntax.h"
 
 
 ngx_int_t
