@@ -7,8 +7,10 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
+#include "ngx_http_auth_api_token_check.h"
 #include "ngx_http_auth_api_token_conf.h"
 #include "ngx_http_auth_api_token_directives.h"
+#include "ngx_http_auth_api_token_lookup.h"
 #include "ngx_http_auth_api_token_operate.h"
 #include "ngx_http_auth_api_token_zone.h"
 
@@ -23,6 +25,7 @@ static void *ngx_http_auth_api_token_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_auth_api_token_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf,
     void *parent, void *child);
+static ngx_int_t ngx_http_auth_api_token_add_variables(ngx_conf_t *cf);
 static ngx_int_t ngx_http_auth_api_token_init(ngx_conf_t *cf);
 
 
@@ -151,6 +154,62 @@ static ngx_command_t  ngx_http_auth_api_token_commands[] = {
 };
 
 
+static ngx_http_variable_t  ngx_http_auth_api_token_vars[] = {
+
+    { ngx_string("auth_api_token_claimed_id"), NULL,
+      ngx_http_auth_api_token_claimed_id_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_id"), NULL,
+      ngx_http_auth_api_token_fact_variable,
+      offsetof(ngx_http_auth_api_token_facts_t, id),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_name"), NULL,
+      ngx_http_auth_api_token_fact_variable,
+      offsetof(ngx_http_auth_api_token_facts_t, name),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_account_id"), NULL,
+      ngx_http_auth_api_token_fact_variable,
+      offsetof(ngx_http_auth_api_token_facts_t, account_id),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_account_name"), NULL,
+      ngx_http_auth_api_token_fact_variable,
+      offsetof(ngx_http_auth_api_token_facts_t, account_name),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_account_type"), NULL,
+      ngx_http_auth_api_token_fact_variable,
+      offsetof(ngx_http_auth_api_token_facts_t, account_type),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_modules"), NULL,
+      ngx_http_auth_api_token_fact_variable,
+      offsetof(ngx_http_auth_api_token_facts_t, modules),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_result"), NULL,
+      ngx_http_auth_api_token_result_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_cache_status"), NULL,
+      ngx_http_auth_api_token_cache_status_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_age"), NULL,
+      ngx_http_auth_api_token_age_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_fingerprint"), NULL,
+      ngx_http_auth_api_token_fingerprint_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+      ngx_http_null_variable
+};
+
+
 static ngx_http_module_t  ngx_http_auth_api_token_module_ctx = {
     ngx_http_auth_api_token_add_variables, /* preconfiguration */
     ngx_http_auth_api_token_init,          /* postconfiguration */
@@ -177,6 +236,37 @@ ngx_module_t  ngx_http_auth_api_token_module = {
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     ngx_http_auth_api_token_exit_process,  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_http_module_t  ngx_http_auth_api_token_filter_module_ctx = {
+    NULL,                                  /* preconfiguration */
+    ngx_http_auth_api_token_init_filter,   /* postconfiguration */
+
+    NULL,                                  /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    NULL,                                  /* create location configuration */
+    NULL                                   /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_auth_api_token_filter_module = {
+    NGX_MODULE_V1,
+    &ngx_http_auth_api_token_filter_module_ctx, /* module context */
+    NULL,                                  /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    ngx_http_auth_api_token_init_lookup_filter, /* init module */
+    ngx_http_auth_api_token_init_lookup_filter, /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -489,6 +579,25 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
     *check = conf;
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_add_variables(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_auth_api_token_vars; v->name.len; v++) {
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -7,10 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
-#include "ngx_http_auth_api_token_conf.h"
-#include "ngx_http_auth_api_token_flight.h"
-#include "ngx_http_auth_api_token_lookup.h"
-#include "ngx_http_auth_api_token_turn.h"
+#include "ngx_http_auth_api_token_ask.h"
 #include "ngx_http_auth_api_token_zone.h"
 
 
@@ -29,8 +26,6 @@ static ngx_int_t ngx_http_auth_api_token_park(ngx_http_request_t *r,
     ngx_http_auth_api_token_flight_t *flight, ngx_uint_t first);
 static void ngx_http_auth_api_token_told(void *data,
     ngx_http_auth_api_token_verdict_t *verdict);
-static void ngx_http_auth_api_token_unqueue(
-    ngx_http_auth_api_token_ctx_t *ctx);
 static void ngx_http_auth_api_token_refresh(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx,
     ngx_http_auth_api_token_question_t *question,
@@ -289,8 +284,8 @@ ngx_http_auth_api_token_look_up(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
-    rc = ngx_http_auth_api_token_create_lookup(r, ctx, question, ticket,
-                                               &lookup);
+    rc = ngx_http_auth_api_token_create_lookup(r, &ctx->token, &ctx->id,
+                                               question, ticket, &lookup);
 
     if (rc == NGX_BUSY) {
         ngx_memzero(&verdict, sizeof(ngx_http_auth_api_token_verdict_t));
@@ -308,7 +303,9 @@ ngx_http_auth_api_token_look_up(ngx_http_request_t *r,
 
     ctx->waited = 1;
 
-    rc = ngx_http_auth_api_token_park(r, ctx, &lookup->flight, 0);
+    rc = ngx_http_auth_api_token_park(r, ctx,
+                                  ngx_http_auth_api_token_lookup_flight(lookup),
+                                      0);
 
     /* the lookup may end in this call, the waiters are posted even then */
 
@@ -391,41 +388,6 @@ ngx_http_auth_api_token_told(void *data,
 }
 
 
-static void
-ngx_http_auth_api_token_unqueue(ngx_http_auth_api_token_ctx_t *ctx)
-{
-    if (ctx->queued) {
-        ctx->queued = 0;
-
-        ngx_http_auth_api_token_store_unqueue(ctx->store, ngx_pid);
-    }
-}
-
-
-void
-ngx_http_auth_api_token_withdraw(ngx_http_auth_api_token_ctx_t *ctx)
-{
-    if (ctx->waiter) {
-        ngx_http_auth_api_token_flight_leave(ctx->waiter);
-    }
-
-    ngx_http_auth_api_token_unqueue(ctx);
-}
-
-
-void
-ngx_http_auth_api_token_forget(ngx_http_auth_api_token_ctx_t *ctx)
-{
-    ngx_http_auth_api_token_withdraw(ctx);
-
-    ctx->asked = 0;
-    ctx->waiting = 0;
-    ctx->waited = 0;
-    ctx->delayed = 0;
-    ctx->reply.verdict.trace_id.len = 0;
-}
-
-
 /* a lookup for which nobody waits, so far */
 
 static void
@@ -438,7 +400,8 @@ ngx_http_auth_api_token_refresh(ngx_http_request_t *r,
 
     question->budget = NULL;
 
-    if (ngx_http_auth_api_token_create_lookup(r, ctx, question, ticket, &lookup)
+    if (ngx_http_auth_api_token_create_lookup(r, &ctx->token, &ctx->id,
+                                              question, ticket, &lookup)
         == NGX_OK)
     {
         ngx_http_auth_api_token_start_lookup(lookup);

@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
+#include "ngx_http_auth_api_token_check.h"
 #include "ngx_http_auth_api_token_operate.h"
 #include "ngx_http_auth_api_token_problem.h"
 #include "ngx_http_auth_api_token_refusal.h"

@@ -11,7 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
-#include "ngx_http_auth_api_token_conf.h"
+#include "ngx_http_auth_api_token_ctx.h"
 
 
 /*
@@ -51,14 +51,6 @@ ngx_int_t ngx_http_auth_api_token_set_problem(ngx_http_request_t *r,
 
 ngx_table_elt_t *ngx_http_auth_api_token_push_header(ngx_http_request_t *r,
     char *name);
-
-
-/*
- * The name of a reason, as in $auth_api_token_result; static.
- */
-
-ngx_str_t *ngx_http_auth_api_token_reason_name(
-    ngx_http_auth_api_token_reason_e reason);
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_REFUSAL_H_INCLUDED_ */

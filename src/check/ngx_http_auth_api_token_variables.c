@@ -7,94 +7,27 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
-#include "ngx_http_auth_api_token_conf.h"
 #include "ngx_http_auth_api_token_bearer.h"
-#include "ngx_http_auth_api_token_refusal.h"
+#include "ngx_http_auth_api_token_check.h"
+#include "ngx_http_auth_api_token_ctx.h"
 
 
-static ngx_int_t ngx_http_auth_api_token_claimed_id_variable(
-    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_auth_api_token_fact_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_auth_api_token_result_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_auth_api_token_cache_status_variable(
-    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_auth_api_token_age_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_auth_api_token_fingerprint_variable(
-    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
 static void ngx_http_auth_api_token_set_variable(ngx_http_variable_value_t *v,
     ngx_str_t *value);
 
 
-static ngx_http_variable_t  ngx_http_auth_api_token_vars[] = {
-
-    { ngx_string("auth_api_token_claimed_id"), NULL,
-      ngx_http_auth_api_token_claimed_id_variable, 0,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_api_token_id"), NULL,
-      ngx_http_auth_api_token_fact_variable,
-      offsetof(ngx_http_auth_api_token_facts_t, id),
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_api_token_name"), NULL,
-      ngx_http_auth_api_token_fact_variable,
-      offsetof(ngx_http_auth_api_token_facts_t, name),
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_api_token_account_id"), NULL,
-      ngx_http_auth_api_token_fact_variable,
-      offsetof(ngx_http_auth_api_token_facts_t, account_id),
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_api_token_account_name"), NULL,
-      ngx_http_auth_api_token_fact_variable,
-      offsetof(ngx_http_auth_api_token_facts_t, account_name),
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_api_token_account_type"), NULL,
-      ngx_http_auth_api_token_fact_variable,
-      offsetof(ngx_http_auth_api_token_facts_t, account_type),
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_api_token_modules"), NULL,
-      ngx_http_auth_api_token_fact_variable,
-      offsetof(ngx_http_auth_api_token_facts_t, modules),
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_api_token_result"), NULL,
-      ngx_http_auth_api_token_result_variable, 0,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_api_token_cache_status"), NULL,
-      ngx_http_auth_api_token_cache_status_variable, 0,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_api_token_age"), NULL,
-      ngx_http_auth_api_token_age_variable, 0,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_api_token_fingerprint"), NULL,
-      ngx_http_auth_api_token_fingerprint_variable, 0,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-      ngx_http_null_variable
-};
-
-
-static ngx_int_t
+ngx_int_t
 ngx_http_auth_api_token_claimed_id_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t                       token, id;
+    ngx_str_t                       token, id, *claimed;
     ngx_http_auth_api_token_ctx_t  *ctx;
 
     ctx = ngx_http_auth_api_token_get_ctx(r);
+    claimed = ctx ? &ctx->id : ngx_http_auth_api_token_lookup_id(r);
 
-    if (ctx) {
-        ngx_http_auth_api_token_set_variable(v, &ctx->id);
+    if (claimed) {
+        ngx_http_auth_api_token_set_variable(v, claimed);
         return NGX_OK;
     }
 
@@ -118,7 +51,7 @@ ngx_http_auth_api_token_claimed_id_variable(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_auth_api_token_fact_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
@@ -139,7 +72,7 @@ ngx_http_auth_api_token_fact_variable(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_auth_api_token_result_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
@@ -160,7 +93,7 @@ ngx_http_auth_api_token_result_variable(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_auth_api_token_cache_status_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
@@ -189,7 +122,7 @@ ngx_http_auth_api_token_cache_status_variable(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_auth_api_token_age_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
@@ -224,7 +157,7 @@ ngx_http_auth_api_token_age_variable(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_auth_api_token_fingerprint_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
@@ -277,23 +210,4 @@ ngx_http_auth_api_token_set_variable(ngx_http_variable_value_t *v,
     v->not_found = 0;
     v->len = value->len;
     v->data = value->data;
-}
-
-
-ngx_int_t
-ngx_http_auth_api_token_add_variables(ngx_conf_t *cf)
-{
-    ngx_http_variable_t  *var, *v;
-
-    for (v = ngx_http_auth_api_token_vars; v->name.len; v++) {
-        var = ngx_http_add_variable(cf, &v->name, v->flags);
-        if (var == NULL) {
-            return NGX_ERROR;
-        }
-
-        var->get_handler = v->get_handler;
-        var->data = v->data;
-    }
-
-    return NGX_OK;
 }

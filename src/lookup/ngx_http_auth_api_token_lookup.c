@@ -8,7 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_connection.h"
-#include "ngx_http_auth_api_token_lookup.h"
+#include "ngx_http_auth_api_token_lookup_ctx.h"
 #include "ngx_http_auth_api_token_turn.h"
 
 
@@ -22,8 +22,8 @@
 
 
 static ngx_int_t ngx_http_auth_api_token_init_lookup(
-    ngx_http_auth_api_token_lookup_t *lookup,
-    ngx_http_auth_api_token_ctx_t *ctx);
+    ngx_http_auth_api_token_lookup_t *lookup, ngx_str_t *token,
+    ngx_str_t *id);
 static ngx_int_t ngx_http_auth_api_token_init_headers(
     ngx_http_auth_api_token_lookup_t *lookup);
 static ngx_int_t ngx_http_auth_api_token_add_header(ngx_http_request_t *r,
@@ -46,20 +46,21 @@ static void ngx_http_auth_api_token_close_lookup(
 
 
 ngx_int_t
-ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx,
-    ngx_http_auth_api_token_question_t *question,
+ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r, ngx_str_t *token,
+    ngx_str_t *id, ngx_http_auth_api_token_question_t *question,
     ngx_http_auth_api_token_ticket_t *ticket,
     ngx_http_auth_api_token_lookup_t **plookup)
 {
     ngx_int_t                            rc;
     ngx_http_request_t                  *lr;
+    ngx_http_auth_api_token_zone_t      *zone;
     ngx_http_auth_api_token_lookup_t    *lookup;
     ngx_http_auth_api_token_request_t   *conf;
     ngx_http_auth_api_token_loc_conf_t  *alcf;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
     conf = alcf->request;
+    zone = ticket ? alcf->cache->zone : NULL;
 
     rc = ngx_http_auth_api_token_open_request(r, &conf->uri,
                                        ngx_http_auth_api_token_lookup_event,
@@ -80,7 +81,7 @@ ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r,
     lookup->service = conf->service;
     lookup->asked = ngx_current_msec;
 
-    rc = ngx_http_auth_api_token_init_lookup(lookup, ctx);
+    rc = ngx_http_auth_api_token_init_lookup(lookup, token, id);
 
     if (rc != NGX_OK) {
         goto close;
@@ -102,9 +103,8 @@ ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r,
         }
     }
 
-    ngx_http_auth_api_token_flight_init(&lookup->flight,
-                                        ticket ? alcf->cache->zone : NULL,
-                                        ctx->key, ticket);
+    ngx_http_auth_api_token_flight_init(&lookup->flight, zone,
+                                        lookup->question.key, ticket);
 
     lookup->flight.timer.data = lookup;
     lookup->flight.timer.handler = ngx_http_auth_api_token_lookup_timer;
@@ -124,8 +124,8 @@ close:
 
 failed:
 
-    if (ticket) {
-        ngx_http_auth_api_token_store_cancel(ctx->store, ticket);
+    if (zone) {
+        ngx_http_auth_api_token_store_cancel(zone->store, ticket);
     }
 
     return rc;
@@ -159,18 +159,35 @@ ngx_http_auth_api_token_start_lookup(ngx_http_auth_api_token_lookup_t *lookup)
 }
 
 
+ngx_http_auth_api_token_flight_t *
+ngx_http_auth_api_token_lookup_flight(ngx_http_auth_api_token_lookup_t *lookup)
+{
+    return &lookup->flight;
+}
+
+
+ngx_str_t *
+ngx_http_auth_api_token_lookup_id(ngx_http_request_t *r)
+{
+    ngx_http_auth_api_token_lookup_t  *lookup;
+
+    lookup = ngx_http_auth_api_token_get_lookup(r);
+
+    return lookup ? &lookup->id : NULL;
+}
+
+
 static ngx_int_t
 ngx_http_auth_api_token_init_lookup(ngx_http_auth_api_token_lookup_t *lookup,
-    ngx_http_auth_api_token_ctx_t *ctx)
+    ngx_str_t *token, ngx_str_t *id)
 {
-    u_char                         *p;
-    ngx_http_request_t             *r;
-    ngx_http_auth_api_token_ctx_t  *own;
+    u_char              *p;
+    ngx_http_request_t  *r;
 
     r = lookup->request;
 
-    lookup->authorization.len = sizeof("Bearer ") - 1 + ctx->token.len;
-    lookup->id.len = ctx->id.len;
+    lookup->authorization.len = sizeof("Bearer ") - 1 + token->len;
+    lookup->id.len = id->len;
 
     p = ngx_pnalloc(r->pool, lookup->authorization.len + lookup->id.len);
     if (p == NULL) {
@@ -181,20 +198,11 @@ ngx_http_auth_api_token_init_lookup(ngx_http_auth_api_token_lookup_t *lookup,
     p = ngx_cpymem(p, "Bearer ", sizeof("Bearer ") - 1);
 
     lookup->token.data = p;
-    lookup->token.len = ctx->token.len;
-    p = ngx_cpymem(p, ctx->token.data, ctx->token.len);
+    lookup->token.len = token->len;
+    p = ngx_cpymem(p, token->data, token->len);
 
     lookup->id.data = p;
-    ngx_memcpy(p, ctx->id.data, ctx->id.len);
-
-    /* for $auth_api_token_claimed_id */
-
-    own = ngx_http_auth_api_token_make_ctx(r);
-    if (own == NULL) {
-        return NGX_ERROR;
-    }
-
-    own->id = lookup->id;
+    ngx_memcpy(p, id->data, id->len);
 
     ngx_http_set_ctx(r, lookup, ngx_http_auth_api_token_filter_module);
 
@@ -324,8 +332,7 @@ ngx_http_auth_api_token_lookup_event(ngx_event_t *ev)
 
         /* the time of the worker is over, let another one ask */
 
-        lookup = ngx_http_get_module_ctx(r->main,
-                                        ngx_http_auth_api_token_filter_module);
+        lookup = ngx_http_auth_api_token_get_lookup(r);
 
         ngx_http_auth_api_token_end_lookup(lookup, NULL);
         ngx_post_event(&lookup->flight.timer, &ngx_posted_events);
@@ -453,7 +460,7 @@ ngx_http_auth_api_token_lookup_finish(ngx_http_request_t *r)
 {
     ngx_http_auth_api_token_lookup_t  *lookup;
 
-    lookup = ngx_http_get_module_ctx(r, ngx_http_auth_api_token_filter_module);
+    lookup = ngx_http_auth_api_token_get_lookup(r);
 
     ngx_http_auth_api_token_judge_lookup(lookup);
     ngx_http_auth_api_token_close_lookup(lookup);

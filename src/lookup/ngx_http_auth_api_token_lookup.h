@@ -8,48 +8,76 @@
 #define _NGX_HTTP_AUTH_API_TOKEN_LOOKUP_H_INCLUDED_
 
 
+/*
+ * One question to the token API, asked for nobody in particular: a request
+ * without a client, those who wait for it, the answer, and its JSON.
+ *
+ * This wing knows the configuration and the store.  It does not know who asks,
+ * nor what becomes of the answer: who waits is a queue, an event and a handler.
+ *
+ * It offers lookups (below), waiting for them (flight), waiting for a place
+ * among them (turn), and, as only one file knows the JSON library, the reading
+ * of other JSON too.
+ */
+
+
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
-#include "ngx_http_auth_api_token_flight.h"
-#include "ngx_http_auth_api_token_response.h"
+#include "ngx_http_auth_api_token_conf.h"
+#include "ngx_http_auth_api_token_json.h"
+
+
+/* how late it may be known what another worker knows, ms */
+
+#define NGX_HTTP_AUTH_API_TOKEN_POLL  10
+
+
+typedef struct ngx_http_auth_api_token_lookup_s
+    ngx_http_auth_api_token_lookup_t;
 
 
 /*
- * One question to the token API.  It lives in the pool of a connection that
- * has no client, and is the filter module's context of its request.
+ * A lookup as those see it who wait for it.  If this worker asks, the flight is
+ * a part of the lookup.  If another one does, the flight watches its lease.  If
+ * nobody does yet, as all places among "lookups" are taken, it has no lease and
+ * waits for its turn.
  */
 
-typedef struct {
-    ngx_http_auth_api_token_flight_t     flight;
-    ngx_http_request_t                  *request;
-    ngx_http_request_t                  *subrequest;
-
-    ngx_str_t                            authorization;
-    ngx_str_t                            token;
-    ngx_str_t                            id;
-
-    ngx_http_auth_api_token_question_t   question;
-    ngx_http_auth_api_token_budget_t     budget;
-    ngx_http_auth_api_token_response_t   response;
-    ngx_msec_t                           asked;
-
-    unsigned                             service:1;
-    unsigned                             ended:1;
-} ngx_http_auth_api_token_lookup_t;
+typedef struct ngx_http_auth_api_token_flight_s
+    ngx_http_auth_api_token_flight_t;
 
 
 /*
- * Creates a question about ctx->token, a request of its own, without a client,
- * that outlives r.  With a lease to ask, question and ticket are those of the
- * store of ctx, which the lease goes back to in any case; else they are NULL.
+ * One who waits.  When the flight ends, or the time is over, the handler gets
+ * the verdict, of which it copies what it needs, and the event is posted.
+ */
+
+typedef void (*ngx_http_auth_api_token_told_pt)(void *data,
+    ngx_http_auth_api_token_verdict_t *verdict);
+
+typedef struct {
+    ngx_queue_t                        queue;
+    ngx_http_auth_api_token_flight_t  *flight;     /* or NULL */
+    ngx_event_t                        timer;
+    ngx_event_t                       *event;
+    ngx_http_auth_api_token_told_pt    handler;
+    void                              *data;
+} ngx_http_auth_api_token_waiter_t;
+
+
+/*
+ * Creates a question about a token and the id that it claims, or an empty one:
+ * a request of its own, without a client, that outlives r.  It keeps copies of
+ * both.  With a lease to ask, question and ticket are those of the store of the
+ * location, which the lease goes back to in any case; else they are NULL.
  *
  * Returns NGX_OK; NGX_BUSY if no connection is left; NGX_ERROR if there is no
  * memory.
  */
 
 ngx_int_t ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx,
+    ngx_str_t *token, ngx_str_t *id,
     ngx_http_auth_api_token_question_t *question,
     ngx_http_auth_api_token_ticket_t *ticket,
     ngx_http_auth_api_token_lookup_t **lookup);
@@ -66,17 +94,91 @@ void ngx_http_auth_api_token_start_lookup(
 
 
 /*
- * What the filters do with the answer of the lookup's subrequest: it goes to
- * the response and no further.  If the status is all that is needed, the body
- * is waited for only for a moment.
- *
- * The second returns NGX_OK, or NGX_ERROR if there is no memory.
+ * The flight of those who wait for the lookup.
  */
 
-void ngx_http_auth_api_token_lookup_header(
+ngx_http_auth_api_token_flight_t *ngx_http_auth_api_token_lookup_flight(
     ngx_http_auth_api_token_lookup_t *lookup);
-ngx_int_t ngx_http_auth_api_token_lookup_body(
-    ngx_http_auth_api_token_lookup_t *lookup, ngx_chain_t *in);
+
+
+/*
+ * The flight that has the lease; if this worker has none, one that watches the
+ * lease of another.  Returns NULL if there is no memory.
+ */
+
+ngx_http_auth_api_token_flight_t *ngx_http_auth_api_token_flight_join(
+    ngx_http_auth_api_token_zone_t *zone, u_char *key,
+    ngx_http_auth_api_token_ticket_t *ticket);
+
+
+/*
+ * Has one wait, before all others if "first", for so many milliseconds.
+ */
+
+void ngx_http_auth_api_token_flight_wait(
+    ngx_http_auth_api_token_flight_t *flight,
+    ngx_http_auth_api_token_waiter_t *waiter, ngx_msec_t ms, ngx_uint_t first);
+
+
+/*
+ * Takes one out of those who wait, if it is among them.
+ */
+
+void ngx_http_auth_api_token_flight_leave(
+    ngx_http_auth_api_token_waiter_t *waiter);
+
+
+/*
+ * Those of this worker who wait for a place among the "lookups" of a zone: a
+ * line of flights without a lease, one for each token.  Who is first in line
+ * tries when a place is given back here, or is woken every 10 ms to see whether
+ * one was elsewhere.  It stays in line until it has tried, so that nobody who
+ * comes later is served before.
+ */
+
+
+/*
+ * Whether one who comes now has to stand behind others.
+ */
+
+#define ngx_http_auth_api_token_turn_behind(zone)                             \
+    (!ngx_queue_empty(&(zone)->line))
+
+
+/*
+ * Returns the flight to wait with for a place; "again" if that was woken as the
+ * first in line and found none.  Returns NULL if there is no memory.
+ */
+
+ngx_http_auth_api_token_flight_t *ngx_http_auth_api_token_turn_join(
+    ngx_http_auth_api_token_zone_t *zone, u_char *key, ngx_uint_t again);
+
+
+/*
+ * A token needs no place any more, or has one: all in line who wait for it ask
+ * again, and the next tries.
+ */
+
+void ngx_http_auth_api_token_turn_done(ngx_http_auth_api_token_zone_t *zone,
+    u_char *key);
+
+
+/*
+ * Returns the id that the token claims whose lookup r is made for, be it empty;
+ * NULL if r is made for none.
+ */
+
+ngx_str_t *ngx_http_auth_api_token_lookup_id(ngx_http_request_t *r);
+
+
+/*
+ * Has the filters that take the answers of lookups come above those of all
+ * modules: to be called when the configuration is complete, and once more in
+ * a worker, as a configuration that was not taken leaves its filters behind in
+ * the master.  Returns NGX_OK.
+ */
+
+ngx_int_t ngx_http_auth_api_token_init_lookup_filter(ngx_cycle_t *cycle);
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_LOOKUP_H_INCLUDED_ */

@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
+#include "ngx_http_auth_api_token_flight.h"
 #include "ngx_http_auth_api_token_turn.h"
 #include "ngx_http_auth_api_token_zone.h"
 

@@ -10,6 +10,7 @@
 #include "ngx_http_auth_api_token_json.h"
 #include "ngx_http_auth_api_token_conf.h"
 #include "ngx_http_auth_api_token_operate.h"
+#include "ngx_http_auth_api_token_check.h"
 #include "ngx_http_auth_api_token_refusal.h"
 #include "ngx_http_auth_api_token_require.h"
 #include "ngx_http_auth_api_token_zone.h"

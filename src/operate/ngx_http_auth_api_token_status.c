@@ -10,7 +10,7 @@
 #include "ngx_http_auth_api_token_directives.h"
 #include "ngx_http_auth_api_token_conf.h"
 #include "ngx_http_auth_api_token_operate.h"
-#include "ngx_http_auth_api_token_refusal.h"
+#include "ngx_http_auth_api_token_check.h"
 
 
 /* more than enough for all figures of a zone, names of zones apart */

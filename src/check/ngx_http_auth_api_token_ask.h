@@ -1,0 +1,38 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#ifndef _NGX_HTTP_AUTH_API_TOKEN_ASK_H_INCLUDED_
+#define _NGX_HTTP_AUTH_API_TOKEN_ASK_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_auth_api_token_ctx.h"
+
+
+/*
+ * Asks the store of the location, or where it has none the API, for a verdict.
+ *
+ * Returns NGX_OK with a verdict; NGX_AGAIN if r has to wait; NGX_DECLINED if it
+ * would have to, and is in its post_action, where there is nobody to wait;
+ * NGX_ERROR if there is no memory.
+ */
+
+ngx_int_t ngx_http_auth_api_token_ask(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx);
+
+
+/*
+ * Where the verdict is that the API is not available, lets ctx have stale facts
+ * instead, if the location allows them and there are any.
+ */
+
+void ngx_http_auth_api_token_stale(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx);
+
+
+#endif /* _NGX_HTTP_AUTH_API_TOKEN_ASK_H_INCLUDED_ */

@@ -1,0 +1,73 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#ifndef _NGX_HTTP_AUTH_API_TOKEN_CHECK_H_INCLUDED_
+#define _NGX_HTTP_AUTH_API_TOKEN_CHECK_H_INCLUDED_
+
+
+/*
+ * What a client's request meets: its credential is read, the store is asked
+ * about it, and the location's requirements decide; who is refused is told why.
+ *
+ * This wing knows the configuration, the store and lookups.  It does not know
+ * who looks at the figures or purges the store.
+ *
+ * It offers the handler of the access phase, the filters, the variables, and
+ * the names of the reasons.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_auth_api_token_conf.h"
+
+
+/*
+ * The handler of the access phase.
+ */
+
+ngx_int_t ngx_http_auth_api_token_handler(ngx_http_request_t *r);
+
+
+/*
+ * Adds the filters that put a problem (RFC 9457) in the place of nginx's own
+ * page.  Returns NGX_OK.
+ */
+
+ngx_int_t ngx_http_auth_api_token_init_filter(ngx_conf_t *cf);
+
+
+/*
+ * The name of a reason, as in $auth_api_token_result; static.
+ */
+
+ngx_str_t *ngx_http_auth_api_token_reason_name(
+    ngx_http_auth_api_token_reason_e reason);
+
+
+/*
+ * The get handlers of the variables: an empty value counts as not found.  They
+ * return NGX_OK, or NGX_ERROR if there is no memory.
+ *
+ * "data" of a fact is where it lies in ngx_http_auth_api_token_facts_t.
+ */
+
+ngx_int_t ngx_http_auth_api_token_claimed_id_variable(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
+ngx_int_t ngx_http_auth_api_token_fact_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+ngx_int_t ngx_http_auth_api_token_result_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+ngx_int_t ngx_http_auth_api_token_cache_status_variable(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
+ngx_int_t ngx_http_auth_api_token_age_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+ngx_int_t ngx_http_auth_api_token_fingerprint_variable(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
+
+
+#endif /* _NGX_HTTP_AUTH_API_TOKEN_CHECK_H_INCLUDED_ */

@@ -1,0 +1,116 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#ifndef _NGX_HTTP_AUTH_API_TOKEN_CTX_H_INCLUDED_
+#define _NGX_HTTP_AUTH_API_TOKEN_CTX_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_auth_api_token_lookup.h"
+
+
+/* where a verdict came from, as in $auth_api_token_cache_status */
+
+typedef enum {
+    NGX_HTTP_AUTH_API_TOKEN_FROM_NOWHERE = 0,
+    NGX_HTTP_AUTH_API_TOKEN_FROM_BYPASS,
+    NGX_HTTP_AUTH_API_TOKEN_FROM_HIT,
+    NGX_HTTP_AUTH_API_TOKEN_FROM_MISS,
+    NGX_HTTP_AUTH_API_TOKEN_FROM_WAIT,
+    NGX_HTTP_AUTH_API_TOKEN_FROM_STALE
+} ngx_http_auth_api_token_from_e;
+
+
+/*
+ * What is known of a request.  It belongs to the request's pool and survives
+ * internal redirects, so that the location a request ends in neither asks again
+ * nor loses the variables.
+ */
+
+typedef struct {
+    ngx_pool_cleanup_t                 cleanup;
+    ngx_http_request_t                *request;
+
+    ngx_http_auth_api_token_waiter_t  *waiter;     /* or NULL */
+    ngx_msec_t                         created;
+    ngx_msec_t                         began;      /* to wait */
+
+    ngx_str_t                          realm;
+    ngx_str_t                          token;
+    ngx_str_t                          id;         /* claimed, may be empty */
+
+    ngx_str_t                          scope;      /* of the lookup */
+    u_char                            *prefix;     /* of the key */
+    u_char                             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+    ngx_http_auth_api_token_store_t   *store;      /* the key is for, or NULL */
+    ngx_msec_t                         since;      /* lookup waited for */
+
+    ngx_http_auth_api_token_reply_t    reply;
+    ngx_http_auth_api_token_from_e     from;
+    void                              *asked_in;   /* the location */
+
+    ngx_http_auth_api_token_reason_e   reason;     /* the decision */
+    ngx_http_auth_api_token_facts_t   *facts;      /* proved, or NULL */
+    ngx_http_auth_api_token_line_t    *line;       /* not met, or NULL */
+    ngx_uint_t                         status;
+    ngx_int_t                          next;       /* phase after access */
+
+    ngx_table_elt_t                   *challenge;
+    ngx_table_elt_t                   *retry_after;
+    ngx_chain_t                       *problem;
+
+    unsigned                           asked:1;    /* there is a verdict */
+    unsigned                           used:1;     /* it made the decision */
+    unsigned                           waiting:1;  /* since "began" */
+    unsigned                           waited:1;   /* for a lookup */
+    unsigned                           queued:1;   /* has a place */
+    unsigned                           delayed:1;  /* had one */
+    unsigned                           filled:1;   /* the cell is */
+
+    /* of the store, with the strings of the verdict, if they fit */
+
+    uint64_t                           cell[NGX_HTTP_AUTH_API_TOKEN_CELL
+                                            / sizeof(uint64_t)];
+} ngx_http_auth_api_token_ctx_t;
+
+
+/*
+ * Returns what is known of the main request of r, or NULL if no location it
+ * came through had the check on.
+ */
+
+ngx_http_auth_api_token_ctx_t *ngx_http_auth_api_token_get_ctx(
+    ngx_http_request_t *r);
+
+
+/*
+ * The same, made at need, and again where the filters look for it after
+ * an internal redirect.  Returns NULL if there is no memory.
+ */
+
+ngx_http_auth_api_token_ctx_t *ngx_http_auth_api_token_make_ctx(
+    ngx_http_request_t *r);
+
+
+/*
+ * Gives the place in the queue back, if ctx has one.
+ */
+
+void ngx_http_auth_api_token_unqueue(ngx_http_auth_api_token_ctx_t *ctx);
+
+
+/*
+ * Has ctx wait no longer, wherever it does; and has it forget as well what it
+ * knows and asked.
+ */
+
+void ngx_http_auth_api_token_withdraw(ngx_http_auth_api_token_ctx_t *ctx);
+void ngx_http_auth_api_token_forget(ngx_http_auth_api_token_ctx_t *ctx);
+
+
+#endif /* _NGX_HTTP_AUTH_API_TOKEN_CTX_H_INCLUDED_ */
