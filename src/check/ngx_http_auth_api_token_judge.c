@@ -11,19 +11,50 @@
 #include "ngx_http_auth_api_token_require.h"
 
 
+typedef struct {
+    size_t                            offset;    /* of the lines */
+    ngx_http_auth_api_token_meets_pt  meets;
+    ngx_uint_t                        all;       /* or any of the values */
+    ngx_http_auth_api_token_reason_e  reason;
+} ngx_http_auth_api_token_requirement_t;
+
+
 static ngx_int_t ngx_http_auth_api_token_test_lines(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx, ngx_array_t *lines,
-    ngx_http_auth_api_token_meets_pt meets);
-static ngx_int_t ngx_http_auth_api_token_test_require(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx, ngx_array_t *lines);
+    ngx_http_auth_api_token_requirement_t *requirement);
+
+
+static ngx_http_auth_api_token_requirement_t
+    ngx_http_auth_api_token_requirements[] =
+{
+    { offsetof(ngx_http_auth_api_token_loc_conf_t, accounts),
+      ngx_http_auth_api_token_meets_account, 0,
+      NGX_HTTP_AUTH_API_TOKEN_ACCOUNT },
+
+    { offsetof(ngx_http_auth_api_token_loc_conf_t, account_types),
+      ngx_http_auth_api_token_meets_account_type, 0,
+      NGX_HTTP_AUTH_API_TOKEN_ACCOUNT_TYPE },
+
+    { offsetof(ngx_http_auth_api_token_loc_conf_t, modules),
+      ngx_http_auth_api_token_meets_module, 0,
+      NGX_HTTP_AUTH_API_TOKEN_MODULE },
+
+    { offsetof(ngx_http_auth_api_token_loc_conf_t, require),
+      ngx_http_auth_api_token_meets_require, 1,
+      NGX_HTTP_AUTH_API_TOKEN_REQUIRE },
+
+    { 0, NULL, 0, 0 }
+};
 
 
 ngx_int_t
 ngx_http_auth_api_token_judge(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx)
 {
-    ngx_int_t                            rc;
-    ngx_http_auth_api_token_loc_conf_t  *alcf;
+    ngx_int_t                               rc;
+    ngx_array_t                            *lines;
+    ngx_http_auth_api_token_loc_conf_t     *alcf;
+    ngx_http_auth_api_token_requirement_t  *requirement;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
 
@@ -31,59 +62,38 @@ ngx_http_auth_api_token_judge(ngx_http_request_t *r,
 
     ctx->facts = &ctx->reply.verdict.facts;
 
-    if (alcf->accounts) {
-        rc = ngx_http_auth_api_token_test_lines(r, ctx, alcf->accounts,
-                                       ngx_http_auth_api_token_meets_account);
-        if (rc != NGX_OK) {
-            ctx->reason = NGX_HTTP_AUTH_API_TOKEN_ACCOUNT;
-            goto refused;
+    for (requirement = ngx_http_auth_api_token_requirements;
+         requirement->meets;
+         requirement++)
+    {
+        lines = *(ngx_array_t **) ((char *) alcf + requirement->offset);
+
+        if (lines == NULL) {
+            continue;
         }
-    }
 
-    if (alcf->account_types) {
-        rc = ngx_http_auth_api_token_test_lines(r, ctx, alcf->account_types,
-                                   ngx_http_auth_api_token_meets_account_type);
-        if (rc != NGX_OK) {
-            ctx->reason = NGX_HTTP_AUTH_API_TOKEN_ACCOUNT_TYPE;
-            goto refused;
-        }
-    }
-
-    if (alcf->modules) {
-        rc = ngx_http_auth_api_token_test_lines(r, ctx, alcf->modules,
-                                       ngx_http_auth_api_token_meets_module);
-        if (rc != NGX_OK) {
-            ctx->reason = NGX_HTTP_AUTH_API_TOKEN_MODULE;
-            goto refused;
-        }
-    }
-
-    if (alcf->require) {
-        rc = ngx_http_auth_api_token_test_require(r, ctx, alcf->require);
+        rc = ngx_http_auth_api_token_test_lines(r, ctx, lines, requirement);
 
         if (rc != NGX_OK) {
-            ctx->reason = NGX_HTTP_AUTH_API_TOKEN_REQUIRE;
-            goto refused;
+            ctx->facts = NULL;
+            ctx->reason = requirement->reason;
+
+            return (rc == NGX_DECLINED) ? NGX_OK
+                                        : NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }
 
     return NGX_OK;
-
-refused:
-
-    ctx->facts = NULL;
-
-    return (rc == NGX_DECLINED) ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 
 static ngx_int_t
 ngx_http_auth_api_token_test_lines(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx, ngx_array_t *lines,
-    ngx_http_auth_api_token_meets_pt meets)
+    ngx_http_auth_api_token_requirement_t *requirement)
 {
     ngx_str_t                        value;
-    ngx_uint_t                       i, n;
+    ngx_uint_t                       i, n, met;
     ngx_http_complex_value_t        *cv;
     ngx_http_auth_api_token_line_t  *line;
 
@@ -91,6 +101,7 @@ ngx_http_auth_api_token_test_lines(ngx_http_request_t *r,
 
     for (i = 0; i < lines->nelts; i++) {
         cv = line[i].values.elts;
+        met = requirement->all;
 
         for (n = 0; n < line[i].values.nelts; n++) {
 
@@ -98,88 +109,19 @@ ngx_http_auth_api_token_test_lines(ngx_http_request_t *r,
                 return NGX_ERROR;
             }
 
-            if (meets(&ctx->reply.verdict.facts, &value) == NGX_OK) {
+            met = (requirement->meets(&ctx->reply.verdict.facts, &value)
+                   == NGX_OK);
+
+            if (met != requirement->all) {
                 break;
             }
         }
 
-        if (n == line[i].values.nelts) {
+        if (!met) {
             ctx->line = &line[i];
             return NGX_DECLINED;
         }
     }
 
     return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_auth_api_token_test_require(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx, ngx_array_t *lines)
-{
-    ngx_str_t                        value;
-    ngx_uint_t                       i, n;
-    ngx_http_complex_value_t        *cv;
-    ngx_http_auth_api_token_line_t  *line;
-
-    line = lines->elts;
-
-    for (i = 0; i < lines->nelts; i++) {
-        cv = line[i].values.elts;
-
-        for (n = 0; n < line[i].values.nelts; n++) {
-
-            if (ngx_http_complex_value(r, &cv[n], &value) != NGX_OK) {
-                return NGX_ERROR;
-            }
-
-            if (value.len == 0 || (value.len == 1 && value.data[0] == '0')) {
-                ctx->line = &line[i];
-                return NGX_DECLINED;
-            }
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-ngx_table_elt_t *
-ngx_http_auth_api_token_next_header(ngx_list_t *headers, ngx_str_t *name,
-    ngx_table_elt_t *last)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *header;
-
-    part = &headers->part;
-    header = part->elts;
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return NULL;
-            }
-
-            part = part->next;
-            header = part->elts;
-            i = 0;
-        }
-
-        if (last) {
-            if (last == &header[i]) {
-                last = NULL;
-            }
-
-            continue;
-        }
-
-        if (header[i].hash
-            && header[i].key.len == name->len
-            && ngx_strncasecmp(header[i].key.data, name->data, name->len) == 0)
-        {
-            return &header[i];
-        }
-    }
 }

@@ -121,6 +121,18 @@ ngx_http_auth_api_token_meets_module(ngx_http_auth_api_token_facts_t *facts,
 }
 
 
+ngx_int_t
+ngx_http_auth_api_token_meets_require(ngx_http_auth_api_token_facts_t *facts,
+    ngx_str_t *value)
+{
+    if (value->len == 0 || (value->len == 1 && value->data[0] == '0')) {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
 /* all ids seen have one or two groups of digits; let there be more */
 
 static ngx_int_t

@@ -66,4 +66,13 @@ ngx_int_t ngx_http_auth_api_token_meets_module(
     ngx_http_auth_api_token_facts_t *facts, ngx_str_t *value);
 
 
+/*
+ * Whether the value of a variable is as good as true, whatever the facts:
+ * neither empty nor "0".  Returns NGX_OK or NGX_DECLINED.
+ */
+
+ngx_int_t ngx_http_auth_api_token_meets_require(
+    ngx_http_auth_api_token_facts_t *facts, ngx_str_t *value);
+
+
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_REQUIRE_H_INCLUDED_ */
