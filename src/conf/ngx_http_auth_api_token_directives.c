@@ -19,7 +19,6 @@
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_RATE     1000000
 
 
-static ngx_int_t ngx_http_auth_api_token_variable(ngx_str_t *value);
 static ngx_http_auth_api_token_line_t *ngx_http_auth_api_token_add_line(
     ngx_conf_t *cf, ngx_array_t **lines);
 static ngx_int_t ngx_http_auth_api_token_add_value(ngx_conf_t *cf,
@@ -64,7 +63,7 @@ ngx_http_auth_api_token_set_check(ngx_conf_t *cf, ngx_command_t *cmd,
             s.data = value[i].data + 6;
             s.len = value[i].len - 6;
 
-            if (ngx_http_auth_api_token_variable(&s) != NGX_OK) {
+            if (ngx_http_auth_api_token_valid_variable(&s) != NGX_OK) {
                 return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
                                                        "\"token=$variable\"");
             }
@@ -235,7 +234,7 @@ ngx_http_auth_api_token_set_values(ngx_conf_t *cf, ngx_command_t *cmd,
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        if (ngx_http_auth_api_token_variable(&value[i]) != NGX_OK
+        if (ngx_http_auth_api_token_valid_variable(&value[i]) != NGX_OK
             && values->valid(&value[i]) != NGX_OK)
         {
             return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
@@ -284,7 +283,7 @@ ngx_http_auth_api_token_set_require(ngx_conf_t *cf, ngx_command_t *cmd,
             }
         }
 
-        if (ngx_http_auth_api_token_variable(&value[i]) != NGX_OK) {
+        if (ngx_http_auth_api_token_valid_variable(&value[i]) != NGX_OK) {
             return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
                                                    "variables and one "
                                                    "\"error=401\" or "
@@ -333,7 +332,7 @@ ngx_http_auth_api_token_set_https(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_OK;
     }
 
-    if (ngx_http_auth_api_token_variable(&value[1]) != NGX_OK) {
+    if (ngx_http_auth_api_token_valid_variable(&value[1]) != NGX_OK) {
         return ngx_http_auth_api_token_invalid(cf, cmd, &value[1],
                                                "\"on\", \"off\" or "
                                                "a variable");
@@ -492,45 +491,6 @@ ngx_http_auth_api_token_invalid(ngx_conf_t *cf, ngx_command_t *cmd,
                        value, &cmd->name, expected);
 
     return NGX_CONF_ERROR;
-}
-
-
-/* "$name" or "${name}", and nothing beside it */
-
-static ngx_int_t
-ngx_http_auth_api_token_variable(ngx_str_t *value)
-{
-    u_char  *p, *last;
-
-    p = value->data;
-    last = p + value->len;
-
-    if (value->len < 2 || *p++ != '$') {
-        return NGX_DECLINED;
-    }
-
-    if (*p == '{' && last[-1] == '}') {
-        p++;
-        last--;
-    }
-
-    if (p == last) {
-        return NGX_DECLINED;
-    }
-
-    for ( /* void */ ; p < last; p++) {
-        if ((*p >= 'a' && *p <= 'z')
-            || (*p >= 'A' && *p <= 'Z')
-            || (*p >= '0' && *p <= '9')
-            || *p == '_')
-        {
-            continue;
-        }
-
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
 }
 
 

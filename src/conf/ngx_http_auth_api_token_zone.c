@@ -9,7 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_conf.h"
 #include "ngx_http_auth_api_token_directives.h"
-#include "ngx_http_auth_api_token_require.h"
+#include "ngx_http_auth_api_token_syntax.h"
 #include "ngx_http_auth_api_token_zone.h"
 
 
