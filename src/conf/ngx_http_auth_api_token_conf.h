@@ -37,6 +37,9 @@ typedef struct {
     ngx_uint_t                         queue;
     ngx_uint_t                         denied;       /* per cent */
 
+    ngx_str_t                          name;
+    ssize_t                            size;         /* as configured */
+
     ngx_queue_t                        line;         /* of this worker */
     ngx_event_t                        turn;
 } ngx_http_auth_api_token_zone_t;
@@ -128,6 +131,21 @@ ngx_table_elt_t *ngx_http_auth_api_token_next_header(ngx_list_t *headers,
 
 #define ngx_http_auth_api_token_find_header(headers, name)                    \
     ngx_http_auth_api_token_next_header(headers, name, NULL)
+
+
+/* the other headers of the wing, which need the above */
+
+#include "ngx_http_auth_api_token_directives.h"
+#include "ngx_http_auth_api_token_syntax.h"
+#include "ngx_http_auth_api_token_zone.h"
+
+
+/*
+ * Logs what was expected in place of the value.  Returns NGX_CONF_ERROR.
+ */
+
+char *ngx_http_auth_api_token_invalid(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *value, char *expected);
 
 
 extern ngx_module_t  ngx_http_auth_api_token_module;

@@ -11,16 +11,14 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
-#include "ngx_http_auth_api_token_conf.h"
 
 
 /*
- * Handlers of directives, as in ngx_http_auth_api_token_directives.h.
+ * The handler of auth_api_token_zone, as those in
+ * ngx_http_auth_api_token_directives.h.
  */
 
 char *ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_auth_api_token_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 
