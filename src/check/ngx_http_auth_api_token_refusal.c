@@ -219,7 +219,8 @@ ngx_http_auth_api_token_challenge(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    h = ngx_http_auth_api_token_push_header(r, "WWW-Authenticate");
+    h = ngx_http_auth_api_token_push_header(&r->headers_out.headers,
+                                            "WWW-Authenticate");
     if (h == NULL) {
         return NGX_ERROR;
     }
@@ -374,7 +375,8 @@ ngx_http_auth_api_token_set_retry_after(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    h = ngx_http_auth_api_token_push_header(r, "Retry-After");
+    h = ngx_http_auth_api_token_push_header(&r->headers_out.headers,
+                                            "Retry-After");
     if (h == NULL) {
         return NGX_ERROR;
     }
@@ -387,26 +389,6 @@ ngx_http_auth_api_token_set_retry_after(ngx_http_request_t *r,
     h->value.len = ngx_sprintf(p, "%T", t) - p;
 
     return NGX_OK;
-}
-
-
-ngx_table_elt_t *
-ngx_http_auth_api_token_push_header(ngx_http_request_t *r, char *name)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NULL;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-
-    return h;
 }
 
 

@@ -121,21 +121,10 @@ typedef struct {
 } ngx_http_auth_api_token_loc_conf_t;
 
 
-/*
- * Returns the first header of a name after "last", or the first of all if that
- * is NULL; or NULL if there is none.
- */
-
-ngx_table_elt_t *ngx_http_auth_api_token_next_header(ngx_list_t *headers,
-    ngx_str_t *name, ngx_table_elt_t *last);
-
-#define ngx_http_auth_api_token_find_header(headers, name)                    \
-    ngx_http_auth_api_token_next_header(headers, name, NULL)
-
-
 /* the other headers of the wing, which need the above */
 
 #include "ngx_http_auth_api_token_directives.h"
+#include "ngx_http_auth_api_token_headers.h"
 #include "ngx_http_auth_api_token_syntax.h"
 #include "ngx_http_auth_api_token_zone.h"
 

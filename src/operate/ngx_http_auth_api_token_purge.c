@@ -39,7 +39,8 @@ ngx_http_auth_api_token_purge_handler(ngx_http_request_t *r)
 
     if (r->method != NGX_HTTP_POST) {
 
-        h = ngx_http_auth_api_token_push_header(r, "Allow");
+        h = ngx_http_auth_api_token_push_header(&r->headers_out.headers,
+                                                "Allow");
         if (h == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
