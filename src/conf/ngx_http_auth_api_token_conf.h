@@ -126,6 +126,7 @@ typedef struct {
 #include "ngx_http_auth_api_token_directives.h"
 #include "ngx_http_auth_api_token_headers.h"
 #include "ngx_http_auth_api_token_syntax.h"
+#include "ngx_http_auth_api_token_worker.h"
 #include "ngx_http_auth_api_token_zone.h"
 
 
