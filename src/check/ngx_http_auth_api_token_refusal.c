@@ -8,7 +8,6 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_check.h"
-#include "ngx_http_auth_api_token_operate.h"
 #include "ngx_http_auth_api_token_problem.h"
 #include "ngx_http_auth_api_token_refusal.h"
 
@@ -34,6 +33,8 @@ static ngx_int_t ngx_http_auth_api_token_set_retry_after(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
 static void ngx_http_auth_api_token_log(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
+static ngx_str_t *ngx_http_auth_api_token_content_error(
+    ngx_http_auth_api_token_content_t *content, ngx_uint_t status);
 
 
 /* in the order of ngx_http_auth_api_token_reason_e */
@@ -493,9 +494,8 @@ ngx_http_auth_api_token_set_problem(ngx_http_request_t *r,
         detail = &ngx_http_auth_api_token_refusals[ctx->reason].detail;
 
     } else {
-        detail = alcf->purge
-                 ? ngx_http_auth_api_token_purge_error(r->err_status) : NULL;
-
+        detail = ngx_http_auth_api_token_content_error(alcf->content,
+                                                       r->err_status);
         if (detail == NULL) {
             return NGX_OK;
         }
@@ -508,6 +508,26 @@ ngx_http_auth_api_token_set_problem(ngx_http_request_t *r,
 
     return ngx_http_auth_api_token_problem(r, r->err_status, detail,
                                            &ctx->problem);
+}
+
+
+static ngx_str_t *
+ngx_http_auth_api_token_content_error(
+    ngx_http_auth_api_token_content_t *content, ngx_uint_t status)
+{
+    ngx_http_auth_api_token_error_t  *error;
+
+    if (content == NULL || content->errors == NULL) {
+        return NULL;
+    }
+
+    for (error = content->errors; error->status; error++) {
+        if (error->status == status) {
+            return &error->detail;
+        }
+    }
+
+    return NULL;
 }
 
 

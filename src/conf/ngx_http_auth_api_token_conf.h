@@ -8,6 +8,18 @@
 #define _NGX_HTTP_AUTH_API_TOKEN_CONF_H_INCLUDED_
 
 
+/*
+ * What nginx.conf says, in structures that the wings above read, and what all
+ * of them need of nginx itself.
+ *
+ * This wing knows nginx and the store.  It does not know who reads what it
+ * offers: neither requests of clients, nor lookups, nor operators.
+ *
+ * It offers the configuration (below), the handlers of directives, zones, what
+ * a worker's end leaves to do, digests, the forms of values, and headers.
+ */
+
+
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
@@ -97,6 +109,22 @@ typedef struct {
 } ngx_http_auth_api_token_line_t;
 
 
+/* for a problem body: what a status of a content handler says */
+
+typedef struct {
+    ngx_uint_t                         status;   /* 0 after the last */
+    ngx_str_t                          detail;   /* as in a string of JSON */
+} ngx_http_auth_api_token_error_t;
+
+
+/* of a directive that makes a location one for operators */
+
+typedef struct {
+    ngx_http_handler_pt                handler;
+    ngx_http_auth_api_token_error_t   *errors;   /* or NULL */
+} ngx_http_auth_api_token_content_t;
+
+
 typedef struct {
     ngx_http_auth_api_token_check_t   *check;
     ngx_http_auth_api_token_request_t *request;
@@ -116,18 +144,21 @@ typedef struct {
     ngx_flag_t                         problem;
     ngx_flag_t                         preflight;
 
+    ngx_http_auth_api_token_content_t *content;        /* or NULL */
     ngx_http_auth_api_token_cache_t   *purge;          /* the zone of it */
     ngx_uint_t                         status;         /* format of it */
 } ngx_http_auth_api_token_loc_conf_t;
 
 
-/* the other headers of the wing, which need the above */
+/*
+ * Create and merge the configuration, all from cf->pool.  The first two return
+ * NULL, and the last NGX_CONF_ERROR, after a message or if there is no memory.
+ */
 
-#include "ngx_http_auth_api_token_directives.h"
-#include "ngx_http_auth_api_token_headers.h"
-#include "ngx_http_auth_api_token_syntax.h"
-#include "ngx_http_auth_api_token_worker.h"
-#include "ngx_http_auth_api_token_zone.h"
+void *ngx_http_auth_api_token_create_main_conf(ngx_conf_t *cf);
+void *ngx_http_auth_api_token_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
 
 
 /*
@@ -140,6 +171,15 @@ char *ngx_http_auth_api_token_invalid(ngx_conf_t *cf, ngx_command_t *cmd,
 
 extern ngx_module_t  ngx_http_auth_api_token_module;
 extern ngx_module_t  ngx_http_auth_api_token_filter_module;
+
+
+/* the other headers of the wing, which need the above */
+
+#include "ngx_http_auth_api_token_directives.h"
+#include "ngx_http_auth_api_token_headers.h"
+#include "ngx_http_auth_api_token_syntax.h"
+#include "ngx_http_auth_api_token_worker.h"
+#include "ngx_http_auth_api_token_zone.h"
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_CONF_H_INCLUDED_ */
