@@ -8,7 +8,6 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_ask.h"
-#include "ngx_http_auth_api_token_zone.h"
 
 
 static ngx_int_t ngx_http_auth_api_token_question(ngx_http_request_t *r,

@@ -8,7 +8,6 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_check.h"
-#include "ngx_http_auth_api_token_operate.h"
 #include "ngx_http_auth_api_token_problem.h"
 #include "ngx_http_auth_api_token_refusal.h"
 
@@ -34,6 +33,8 @@ static ngx_int_t ngx_http_auth_api_token_set_retry_after(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
 static void ngx_http_auth_api_token_log(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
+static ngx_str_t *ngx_http_auth_api_token_content_error(
+    ngx_http_auth_api_token_content_t *content, ngx_uint_t status);
 
 
 /* in the order of ngx_http_auth_api_token_reason_e */
@@ -219,7 +220,8 @@ ngx_http_auth_api_token_challenge(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    h = ngx_http_auth_api_token_push_header(r, "WWW-Authenticate");
+    h = ngx_http_auth_api_token_push_header(&r->headers_out.headers,
+                                            "WWW-Authenticate");
     if (h == NULL) {
         return NGX_ERROR;
     }
@@ -374,7 +376,8 @@ ngx_http_auth_api_token_set_retry_after(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    h = ngx_http_auth_api_token_push_header(r, "Retry-After");
+    h = ngx_http_auth_api_token_push_header(&r->headers_out.headers,
+                                            "Retry-After");
     if (h == NULL) {
         return NGX_ERROR;
     }
@@ -387,26 +390,6 @@ ngx_http_auth_api_token_set_retry_after(ngx_http_request_t *r,
     h->value.len = ngx_sprintf(p, "%T", t) - p;
 
     return NGX_OK;
-}
-
-
-ngx_table_elt_t *
-ngx_http_auth_api_token_push_header(ngx_http_request_t *r, char *name)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NULL;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-
-    return h;
 }
 
 
@@ -511,9 +494,8 @@ ngx_http_auth_api_token_set_problem(ngx_http_request_t *r,
         detail = &ngx_http_auth_api_token_refusals[ctx->reason].detail;
 
     } else {
-        detail = alcf->purge
-                 ? ngx_http_auth_api_token_purge_error(r->err_status) : NULL;
-
+        detail = ngx_http_auth_api_token_content_error(alcf->content,
+                                                       r->err_status);
         if (detail == NULL) {
             return NGX_OK;
         }
@@ -526,6 +508,26 @@ ngx_http_auth_api_token_set_problem(ngx_http_request_t *r,
 
     return ngx_http_auth_api_token_problem(r, r->err_status, detail,
                                            &ctx->problem);
+}
+
+
+static ngx_str_t *
+ngx_http_auth_api_token_content_error(
+    ngx_http_auth_api_token_content_t *content, ngx_uint_t status)
+{
+    ngx_http_auth_api_token_error_t  *error;
+
+    if (content == NULL || content->errors == NULL) {
+        return NULL;
+    }
+
+    for (error = content->errors; error->status; error++) {
+        if (error->status == status) {
+            return &error->detail;
+        }
+    }
+
+    return NULL;
 }
 
 

@@ -44,13 +44,4 @@ ngx_int_t ngx_http_auth_api_token_set_problem(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
 
 
-/*
- * Adds a header without a value to the response; the name is static.  Returns
- * NULL if there is no memory.
- */
-
-ngx_table_elt_t *ngx_http_auth_api_token_push_header(ngx_http_request_t *r,
-    char *name);
-
-
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_REFUSAL_H_INCLUDED_ */

@@ -8,6 +8,18 @@
 #define _NGX_HTTP_AUTH_API_TOKEN_CONF_H_INCLUDED_
 
 
+/*
+ * What nginx.conf says, in structures that the wings above read, and what all
+ * of them need of nginx itself.
+ *
+ * This wing knows nginx and the store.  It does not know who reads what it
+ * offers: neither requests of clients, nor lookups, nor operators.
+ *
+ * It offers the configuration (below), the handlers of directives, zones, what
+ * a worker's end leaves to do, digests, the forms of values, and headers.
+ */
+
+
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
@@ -36,6 +48,9 @@ typedef struct {
     ngx_uint_t                         lookups;
     ngx_uint_t                         queue;
     ngx_uint_t                         denied;       /* per cent */
+
+    ngx_str_t                          name;
+    ssize_t                            size;         /* as configured */
 
     ngx_queue_t                        line;         /* of this worker */
     ngx_event_t                        turn;
@@ -94,6 +109,22 @@ typedef struct {
 } ngx_http_auth_api_token_line_t;
 
 
+/* for a problem body: what a status of a content handler says */
+
+typedef struct {
+    ngx_uint_t                         status;   /* 0 after the last */
+    ngx_str_t                          detail;   /* as in a string of JSON */
+} ngx_http_auth_api_token_error_t;
+
+
+/* of a directive that makes a location one for operators */
+
+typedef struct {
+    ngx_http_handler_pt                handler;
+    ngx_http_auth_api_token_error_t   *errors;   /* or NULL */
+} ngx_http_auth_api_token_content_t;
+
+
 typedef struct {
     ngx_http_auth_api_token_check_t   *check;
     ngx_http_auth_api_token_request_t *request;
@@ -113,25 +144,42 @@ typedef struct {
     ngx_flag_t                         problem;
     ngx_flag_t                         preflight;
 
+    ngx_http_auth_api_token_content_t *content;        /* or NULL */
     ngx_http_auth_api_token_cache_t   *purge;          /* the zone of it */
     ngx_uint_t                         status;         /* format of it */
 } ngx_http_auth_api_token_loc_conf_t;
 
 
 /*
- * Returns the first header of a name after "last", or the first of all if that
- * is NULL; or NULL if there is none.
+ * Create and merge the configuration, all from cf->pool.  The first two return
+ * NULL, and the last NGX_CONF_ERROR, after a message or if there is no memory.
  */
 
-ngx_table_elt_t *ngx_http_auth_api_token_next_header(ngx_list_t *headers,
-    ngx_str_t *name, ngx_table_elt_t *last);
+void *ngx_http_auth_api_token_create_main_conf(ngx_conf_t *cf);
+void *ngx_http_auth_api_token_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
 
-#define ngx_http_auth_api_token_find_header(headers, name)                    \
-    ngx_http_auth_api_token_next_header(headers, name, NULL)
+
+/*
+ * Logs what was expected in place of the value.  Returns NGX_CONF_ERROR.
+ */
+
+char *ngx_http_auth_api_token_invalid(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *value, char *expected);
 
 
 extern ngx_module_t  ngx_http_auth_api_token_module;
 extern ngx_module_t  ngx_http_auth_api_token_filter_module;
+
+
+/* the other headers of the wing, which need the above */
+
+#include "ngx_http_auth_api_token_directives.h"
+#include "ngx_http_auth_api_token_headers.h"
+#include "ngx_http_auth_api_token_syntax.h"
+#include "ngx_http_auth_api_token_worker.h"
+#include "ngx_http_auth_api_token_zone.h"
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_CONF_H_INCLUDED_ */

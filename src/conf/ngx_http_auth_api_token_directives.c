@@ -8,22 +8,149 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_conf.h"
-#include "ngx_http_auth_api_token_directives.h"
+#include "ngx_http_auth_api_token_params.h"
 
+
+/* milliseconds */
 
 #define NGX_HTTP_AUTH_API_TOKEN_TIMEOUT      10000
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_TIMEOUT  60000
+
+#define NGX_HTTP_AUTH_API_TOKEN_VALID        60000
+#define NGX_HTTP_AUTH_API_TOKEN_DENIED       5000
+#define NGX_HTTP_AUTH_API_TOKEN_MIN_TIME     10
+#define NGX_HTTP_AUTH_API_TOKEN_MAX_TIME     86400000
 
 #define NGX_HTTP_AUTH_API_TOKEN_RATE         30      /* a minute */
 #define NGX_HTTP_AUTH_API_TOKEN_BURST        30
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_RATE     1000000
 
 
-static ngx_int_t ngx_http_auth_api_token_variable(ngx_str_t *value);
+static char *ngx_http_auth_api_token_off(ngx_conf_t *cf, ngx_command_t *cmd);
 static ngx_http_auth_api_token_line_t *ngx_http_auth_api_token_add_line(
     ngx_conf_t *cf, ngx_array_t **lines);
 static ngx_int_t ngx_http_auth_api_token_add_value(ngx_conf_t *cf,
     ngx_http_auth_api_token_line_t *line, ngx_str_t *value);
+
+
+static ngx_conf_enum_t  ngx_http_auth_api_token_formats[] = {
+    { ngx_string("idt"), 0 },
+    { ngx_string("opaque"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_auth_api_token_credentials[] = {
+    { ngx_string("client"), 0 },
+    { ngx_string("service"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_auth_api_token_flags[] = {
+    { ngx_string("off"), 0 },
+    { ngx_string("on"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_http_auth_api_token_param_t
+    ngx_http_auth_api_token_check_params[] =
+{
+    { ngx_string("token="),
+      ngx_http_auth_api_token_param_variable,
+      offsetof(ngx_http_auth_api_token_check_t, token),
+      0, 0, NULL,
+      "\"token=$variable\"" },
+
+    { ngx_string("format="),
+      ngx_http_auth_api_token_param_enum,
+      offsetof(ngx_http_auth_api_token_check_t, opaque),
+      0, 0, ngx_http_auth_api_token_formats,
+      NULL },
+
+    { ngx_null_string, NULL, 0, 0, 0, NULL,
+      "\"token=$variable\", \"format=idt\" or \"format=opaque\"" }
+};
+
+
+static ngx_http_auth_api_token_param_t
+    ngx_http_auth_api_token_request_params[] =
+{
+    { ngx_string("credential="),
+      ngx_http_auth_api_token_param_enum,
+      offsetof(ngx_http_auth_api_token_request_t, service),
+      0, 0, ngx_http_auth_api_token_credentials,
+      NULL },
+
+    { ngx_string("api="),
+      ngx_http_auth_api_token_param_label,
+      offsetof(ngx_http_auth_api_token_request_t, api),
+      0, 0, NULL,
+      "a label of letters, digits, \".\", \"_\" and \"-\"" },
+
+    { ngx_string("timeout="),
+      ngx_http_auth_api_token_param_time,
+      offsetof(ngx_http_auth_api_token_request_t, timeout),
+      1, NGX_HTTP_AUTH_API_TOKEN_MAX_TIMEOUT, NULL,
+      "a time from 1ms to 60s" },
+
+    { ngx_null_string, NULL, 0, 0, 0, NULL,
+      "\"credential=\", \"api=\" or \"timeout=\"" }
+};
+
+
+static ngx_http_auth_api_token_param_t
+    ngx_http_auth_api_token_cache_params[] =
+{
+    { ngx_string("valid="),
+      ngx_http_auth_api_token_param_time,
+      offsetof(ngx_http_auth_api_token_cache_t, valid),
+      NGX_HTTP_AUTH_API_TOKEN_MIN_TIME, NGX_HTTP_AUTH_API_TOKEN_MAX_TIME, NULL,
+      "a time from 10ms to 1d" },
+
+    { ngx_string("denied="),
+      ngx_http_auth_api_token_param_time,
+      offsetof(ngx_http_auth_api_token_cache_t, denied),
+      NGX_HTTP_AUTH_API_TOKEN_MIN_TIME, NGX_HTTP_AUTH_API_TOKEN_MAX_TIME, NULL,
+      "a time from 10ms to 1d" },
+
+    { ngx_string("stale="),
+      ngx_http_auth_api_token_param_time,
+      offsetof(ngx_http_auth_api_token_cache_t, stale),
+      0, NGX_HTTP_AUTH_API_TOKEN_MAX_TIME, NULL,
+      "a time from 0 to 1d" },
+
+    { ngx_string("refresh="),
+      ngx_http_auth_api_token_param_enum,
+      offsetof(ngx_http_auth_api_token_cache_t, refresh),
+      0, 0, ngx_http_auth_api_token_flags,
+      NULL },
+
+    { ngx_null_string, NULL, 0, 0, 0, NULL,
+      "\"valid=\", \"denied=\", \"refresh=on\", \"refresh=off\" or "
+      "\"stale=\"" }
+};
+
+
+static ngx_http_auth_api_token_param_t
+    ngx_http_auth_api_token_limit_params[] =
+{
+    { ngx_string("rate="),
+      ngx_http_auth_api_token_param_rate,
+      offsetof(ngx_http_auth_api_token_limit_t, rate),
+      1, NGX_HTTP_AUTH_API_TOKEN_MAX_RATE, NULL,
+      "a rate such as \"rate=30r/m\", up to 1000000r/s" },
+
+    { ngx_string("burst="),
+      ngx_http_auth_api_token_param_number,
+      offsetof(ngx_http_auth_api_token_limit_t, burst),
+      1, NGX_HTTP_AUTH_API_TOKEN_MAX_RATE, NULL,
+      "a number from 1 to 1000000" },
+
+    { ngx_null_string, NULL, 0, 0, 0, NULL,
+      "\"rate=\" or \"burst=\"" }
+};
 
 
 char *
@@ -32,8 +159,7 @@ ngx_http_auth_api_token_set_check(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_auth_api_token_loc_conf_t *alcf = conf;
 
-    ngx_str_t                        *value, s;
-    ngx_uint_t                        i;
+    ngx_str_t                        *value;
     ngx_http_auth_api_token_check_t  *check;
 
     if (alcf->check != NGX_CONF_UNSET_PTR) {
@@ -53,64 +179,20 @@ ngx_http_auth_api_token_set_check(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        if (ngx_http_auth_api_token_repeated(cf, 2, i) == NGX_OK) {
-            return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                                   "each parameter once");
-        }
-
-        if (ngx_strncmp(value[i].data, "token=", 6) == 0) {
-            s.data = value[i].data + 6;
-            s.len = value[i].len - 6;
-
-            if (ngx_http_auth_api_token_variable(&s) != NGX_OK) {
-                return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                                       "\"token=$variable\"");
-            }
-
-            check->token = ngx_palloc(cf->pool,
-                                      sizeof(ngx_http_complex_value_t));
-            if (check->token == NULL) {
-                return NGX_CONF_ERROR;
-            }
-
-            if (ngx_http_auth_api_token_compile(cf, &s, check->token)
-                != NGX_OK)
-            {
-                return NGX_CONF_ERROR;
-            }
-
-            continue;
-        }
-
-        if (ngx_strcmp(value[i].data, "format=idt") == 0) {
-            check->opaque = 0;
-            continue;
-        }
-
-        if (ngx_strcmp(value[i].data, "format=opaque") == 0) {
-            check->opaque = 1;
-            continue;
-        }
-
-        return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                               "\"token=$variable\", "
-                                               "\"format=idt\" or "
-                                               "\"format=opaque\"");
+    if (ngx_http_auth_api_token_read_params(cf, cmd,
+                                          ngx_http_auth_api_token_check_params,
+                                          2, check)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
     }
 
-    if (ngx_strcmp(value[1].data, "off") != 0) {
-        alcf->check = check;
-        return NGX_CONF_OK;
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        alcf->check = NULL;
+        return ngx_http_auth_api_token_off(cf, cmd);
     }
 
-    if (cf->args->nelts > 2) {
-        return ngx_http_auth_api_token_invalid(cf, cmd, &value[2],
-                                               "nothing after \"off\"");
-    }
-
-    alcf->check = NULL;
+    alcf->check = check;
 
     return NGX_CONF_OK;
 }
@@ -122,9 +204,7 @@ ngx_http_auth_api_token_set_request(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_auth_api_token_loc_conf_t *alcf = conf;
 
-    ngx_str_t                          *value, s;
-    ngx_int_t                           timeout;
-    ngx_uint_t                          i;
+    ngx_str_t                          *value;
     ngx_http_auth_api_token_request_t  *request;
 
     if (alcf->request != NGX_CONF_UNSET_PTR) {
@@ -153,63 +233,95 @@ ngx_http_auth_api_token_set_request(ngx_conf_t *cf, ngx_command_t *cmd,
     request->uri = value[1];
     request->timeout = NGX_HTTP_AUTH_API_TOKEN_TIMEOUT;
 
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        if (ngx_http_auth_api_token_repeated(cf, 2, i) == NGX_OK) {
-            return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                                   "each parameter once");
-        }
-
-        if (ngx_strcmp(value[i].data, "credential=client") == 0) {
-            request->service = 0;
-            continue;
-        }
-
-        if (ngx_strcmp(value[i].data, "credential=service") == 0) {
-            request->service = 1;
-            continue;
-        }
-
-        if (ngx_strncmp(value[i].data, "api=", 4) == 0) {
-            request->api.data = value[i].data + 4;
-            request->api.len = value[i].len - 4;
-
-            if (ngx_http_auth_api_token_valid_label(&request->api) != NGX_OK) {
-                return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                              "a label of letters, digits, "
-                                              "\".\", \"_\" and \"-\"");
-            }
-
-            continue;
-        }
-
-        if (ngx_strncmp(value[i].data, "timeout=", 8) == 0) {
-            s.data = value[i].data + 8;
-            s.len = value[i].len - 8;
-
-            timeout = ngx_parse_time(&s, 0);
-
-            if (timeout == NGX_ERROR
-                || timeout == 0
-                || timeout > NGX_HTTP_AUTH_API_TOKEN_MAX_TIMEOUT)
-            {
-                return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                                       "a time from 1ms "
-                                                       "to 60s");
-            }
-
-            request->timeout = timeout;
-            continue;
-        }
-
-        return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                               "\"credential=\", \"api=\" or "
-                                               "\"timeout=\"");
-    }
-
     alcf->request = request;
 
-    return NGX_CONF_OK;
+    return ngx_http_auth_api_token_read_params(cf, cmd,
+                                        ngx_http_auth_api_token_request_params,
+                                        2, request);
+}
+
+
+char *
+ngx_http_auth_api_token_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_auth_api_token_loc_conf_t *alcf = conf;
+
+    ngx_str_t                        *value;
+    ngx_http_auth_api_token_cache_t  *cache;
+
+    if (alcf->cache != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        alcf->cache = NULL;
+        return ngx_http_auth_api_token_off(cf, cmd);
+    }
+
+    cache = ngx_http_auth_api_token_add_cache(cf, cmd, &value[1]);
+    if (cache == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    cache->valid = NGX_HTTP_AUTH_API_TOKEN_VALID;
+    cache->denied = NGX_HTTP_AUTH_API_TOKEN_DENIED;
+    cache->refresh = 1;
+
+    alcf->cache = cache;
+
+    return ngx_http_auth_api_token_read_params(cf, cmd,
+                                          ngx_http_auth_api_token_cache_params,
+                                          2, cache);
+}
+
+
+char *
+ngx_http_auth_api_token_set_limit(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_auth_api_token_loc_conf_t *alcf = conf;
+
+    ngx_str_t                        *value;
+    ngx_http_auth_api_token_limit_t  *limit;
+
+    if (alcf->limit != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        alcf->limit = NULL;
+        return ngx_http_auth_api_token_off(cf, cmd);
+    }
+
+    if (ngx_http_script_variables_count(&value[1]) == 0) {
+        return ngx_http_auth_api_token_invalid(cf, cmd, &value[1],
+                                               "a key with a variable, such "
+                                               "as \"$binary_remote_addr\", "
+                                               "or \"off\"");
+    }
+
+    limit = ngx_pcalloc(cf->pool, sizeof(ngx_http_auth_api_token_limit_t));
+    if (limit == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_auth_api_token_compile(cf, &value[1], &limit->key) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    limit->rate = NGX_HTTP_AUTH_API_TOKEN_RATE * 1000 / 60;
+    limit->burst = NGX_HTTP_AUTH_API_TOKEN_BURST;
+
+    alcf->limit = limit;
+
+    return ngx_http_auth_api_token_read_params(cf, cmd,
+                                          ngx_http_auth_api_token_limit_params,
+                                          2, limit);
 }
 
 
@@ -235,7 +347,7 @@ ngx_http_auth_api_token_set_values(ngx_conf_t *cf, ngx_command_t *cmd,
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        if (ngx_http_auth_api_token_variable(&value[i]) != NGX_OK
+        if (ngx_http_auth_api_token_valid_variable(&value[i]) != NGX_OK
             && values->valid(&value[i]) != NGX_OK)
         {
             return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
@@ -284,7 +396,7 @@ ngx_http_auth_api_token_set_require(ngx_conf_t *cf, ngx_command_t *cmd,
             }
         }
 
-        if (ngx_http_auth_api_token_variable(&value[i]) != NGX_OK) {
+        if (ngx_http_auth_api_token_valid_variable(&value[i]) != NGX_OK) {
             return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
                                                    "variables and one "
                                                    "\"error=401\" or "
@@ -314,6 +426,7 @@ ngx_http_auth_api_token_set_https(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_auth_api_token_loc_conf_t *alcf = conf;
 
+    ngx_int_t   rc;
     ngx_str_t  *value;
 
     if (alcf->https != NGX_CONF_UNSET) {
@@ -333,232 +446,32 @@ ngx_http_auth_api_token_set_https(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_OK;
     }
 
-    if (ngx_http_auth_api_token_variable(&value[1]) != NGX_OK) {
+    rc = ngx_http_auth_api_token_param_variable(cf, NULL, &value[1],
+                                                &alcf->https_value);
+
+    if (rc == NGX_DECLINED) {
         return ngx_http_auth_api_token_invalid(cf, cmd, &value[1],
                                                "\"on\", \"off\" or "
                                                "a variable");
     }
 
-    alcf->https_value = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
-    if (alcf->https_value == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_http_auth_api_token_compile(cf, &value[1], alcf->https_value)
-        != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
+    return (rc == NGX_OK) ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 
-char *
-ngx_http_auth_api_token_set_limit(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf)
+static char *
+ngx_http_auth_api_token_off(ngx_conf_t *cf, ngx_command_t *cmd)
 {
-    ngx_http_auth_api_token_loc_conf_t *alcf = conf;
+    ngx_str_t  *value;
 
-    size_t                            len;
-    ngx_int_t                         n;
-    ngx_str_t                        *value, s;
-    ngx_uint_t                        i, scale;
-    ngx_http_auth_api_token_limit_t  *limit;
-
-    if (alcf->limit != NGX_CONF_UNSET_PTR) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "off") == 0) {
-
-        if (cf->args->nelts > 2) {
-            return ngx_http_auth_api_token_invalid(cf, cmd, &value[2],
-                                                   "nothing after \"off\"");
-        }
-
-        alcf->limit = NULL;
-
+    if (cf->args->nelts == 2) {
         return NGX_CONF_OK;
     }
 
-    if (ngx_http_script_variables_count(&value[1]) == 0) {
-        return ngx_http_auth_api_token_invalid(cf, cmd, &value[1],
-                                               "a key with a variable, such "
-                                               "as \"$binary_remote_addr\", "
-                                               "or \"off\"");
-    }
-
-    limit = ngx_pcalloc(cf->pool, sizeof(ngx_http_auth_api_token_limit_t));
-    if (limit == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_http_auth_api_token_compile(cf, &value[1], &limit->key) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    limit->rate = NGX_HTTP_AUTH_API_TOKEN_RATE * 1000 / 60;
-    limit->burst = NGX_HTTP_AUTH_API_TOKEN_BURST;
-
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        if (ngx_http_auth_api_token_repeated(cf, 2, i) == NGX_OK) {
-            return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                                   "each parameter once");
-        }
-
-        if (ngx_strncmp(value[i].data, "rate=", 5) == 0) {
-
-            len = value[i].len;
-            scale = 1;
-
-            if (len > 8 && ngx_strcmp(value[i].data + len - 3, "r/s") == 0) {
-                len -= 3;
-
-            } else if (len > 8
-                       && ngx_strcmp(value[i].data + len - 3, "r/m") == 0)
-            {
-                len -= 3;
-                scale = 60;
-
-            } else {
-                len = 5;
-            }
-
-            n = ngx_atoi(value[i].data + 5, len - 5);
-
-            if (n <= 0 || n > NGX_HTTP_AUTH_API_TOKEN_MAX_RATE) {
-                return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                                       "a rate such as "
-                                                       "\"rate=30r/m\", up to "
-                                                       "1000000r/s");
-            }
-
-            limit->rate = n * 1000 / scale;
-            continue;
-        }
-
-        if (ngx_strncmp(value[i].data, "burst=", 6) == 0) {
-            s.data = value[i].data + 6;
-            s.len = value[i].len - 6;
-
-            n = ngx_atoi(s.data, s.len);
-
-            if (n <= 0 || n > NGX_HTTP_AUTH_API_TOKEN_MAX_RATE) {
-                return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                                       "a number from 1 to "
-                                                       "1000000");
-            }
-
-            limit->burst = n;
-            continue;
-        }
-
-        return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                               "\"rate=\" or \"burst=\"");
-    }
-
-    alcf->limit = limit;
-
-    return NGX_CONF_OK;
-}
-
-
-ngx_int_t
-ngx_http_auth_api_token_compile(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_http_complex_value_t *cv)
-{
-    ngx_http_compile_complex_value_t  ccv;
-
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = value;
-    ccv.complex_value = cv;
-
-    return ngx_http_compile_complex_value(&ccv);
-}
-
-
-char *
-ngx_http_auth_api_token_invalid(ngx_conf_t *cf, ngx_command_t *cmd,
-    ngx_str_t *value, char *expected)
-{
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid value \"%V\" in \"%V\", expected %s",
-                       value, &cmd->name, expected);
-
-    return NGX_CONF_ERROR;
-}
-
-
-/* "$name" or "${name}", and nothing beside it */
-
-static ngx_int_t
-ngx_http_auth_api_token_variable(ngx_str_t *value)
-{
-    u_char  *p, *last;
-
-    p = value->data;
-    last = p + value->len;
-
-    if (value->len < 2 || *p++ != '$') {
-        return NGX_DECLINED;
-    }
-
-    if (*p == '{' && last[-1] == '}') {
-        p++;
-        last--;
-    }
-
-    if (p == last) {
-        return NGX_DECLINED;
-    }
-
-    for ( /* void */ ; p < last; p++) {
-        if ((*p >= 'a' && *p <= 'z')
-            || (*p >= 'A' && *p <= 'Z')
-            || (*p >= '0' && *p <= '9')
-            || *p == '_')
-        {
-            continue;
-        }
-
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_auth_api_token_repeated(ngx_conf_t *cf, ngx_uint_t first,
-    ngx_uint_t n)
-{
-    u_char      *p;
-    size_t       len;
-    ngx_str_t   *value;
-    ngx_uint_t   i;
-
     value = cf->args->elts;
 
-    p = (u_char *) ngx_strchr(value[n].data, '=');
-    if (p == NULL) {
-        return NGX_DECLINED;
-    }
-
-    len = p + 1 - value[n].data;
-
-    for (i = first; i < n; i++) {
-        if (ngx_strncmp(value[i].data, value[n].data, len) == 0) {
-            return NGX_OK;
-        }
-    }
-
-    return NGX_DECLINED;
+    return ngx_http_auth_api_token_invalid(cf, cmd, &value[2],
+                                           "nothing after \"off\"");
 }
 
 

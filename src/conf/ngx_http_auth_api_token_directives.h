@@ -11,7 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
-#include "ngx_http_auth_api_token_require.h"
+#include "ngx_http_auth_api_token_syntax.h"
 
 
 /*
@@ -35,39 +35,16 @@ char *ngx_http_auth_api_token_set_check(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 char *ngx_http_auth_api_token_set_request(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+char *ngx_http_auth_api_token_set_cache(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+char *ngx_http_auth_api_token_set_limit(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
 char *ngx_http_auth_api_token_set_values(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 char *ngx_http_auth_api_token_set_require(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
-char *ngx_http_auth_api_token_set_limit(ngx_conf_t *cf,
-    ngx_command_t *cmd, void *conf);
 char *ngx_http_auth_api_token_set_https(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
-
-
-/*
- * Compiles a value that may hold variables.  Returns NGX_OK or NGX_ERROR.
- */
-
-ngx_int_t ngx_http_auth_api_token_compile(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_http_complex_value_t *cv);
-
-
-/*
- * Logs what was expected in place of the value.  Returns NGX_CONF_ERROR.
- */
-
-char *ngx_http_auth_api_token_invalid(ngx_conf_t *cf, ngx_command_t *cmd,
-    ngx_str_t *value, char *expected);
-
-
-/*
- * Returns NGX_OK if a parameter of the same name stands before the n-th and not
- * before the first, else NGX_DECLINED.
- */
-
-ngx_int_t ngx_http_auth_api_token_repeated(ngx_conf_t *cf, ngx_uint_t first,
-    ngx_uint_t n);
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_DIRECTIVES_H_INCLUDED_ */

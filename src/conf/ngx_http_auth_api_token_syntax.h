@@ -13,6 +13,53 @@
 
 
 /*
+ * The forms of values, whoever sends them.
+ */
+
+
+/*
+ * Whether a value may be required, as it stands in the configuration: an
+ * account id ("ACC-" and groups of four digits), an account type (Client,
+ * Vendor, Operations), a module id ("MOD-" and groups of four digits) or a
+ * module code (lower-case letters, digits and "-").
+ *
+ * All return NGX_OK or NGX_DECLINED.
+ */
+
+typedef ngx_int_t (*ngx_http_auth_api_token_valid_pt)(ngx_str_t *value);
+
+ngx_int_t ngx_http_auth_api_token_valid_account(ngx_str_t *value);
+ngx_int_t ngx_http_auth_api_token_valid_account_type(ngx_str_t *value);
+ngx_int_t ngx_http_auth_api_token_valid_module(ngx_str_t *value);
+
+
+/*
+ * Whether a value is a label: up to 64 letters, digits, ".", "_" and "-".
+ * Returns NGX_OK or NGX_DECLINED.
+ */
+
+ngx_int_t ngx_http_auth_api_token_valid_label(ngx_str_t *label);
+
+
+/*
+ * Whether a value is a variable, "$name" or "${name}", and nothing beside it.
+ * Returns NGX_OK or NGX_DECLINED.
+ */
+
+ngx_int_t ngx_http_auth_api_token_valid_variable(ngx_str_t *value);
+
+
+/*
+ * Whether a value is an id of any kind: a label with a "-" between other
+ * bytes, as in "TKN-1234-5678"; and whether it is that of an account,
+ * "ACC-...".
+ */
+
+ngx_uint_t ngx_http_auth_api_token_is_id(ngx_str_t *value);
+ngx_uint_t ngx_http_auth_api_token_is_account(ngx_str_t *value);
+
+
+/*
  * Whether a value is a traceparent of version "00" (W3C Trace Context, section
  * 3.2.2), and so may stand in a log line or in JSON as it is.  The platform has
  * such values as the "traceId" of its problems.

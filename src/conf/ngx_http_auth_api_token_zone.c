@@ -8,9 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_conf.h"
-#include "ngx_http_auth_api_token_directives.h"
-#include "ngx_http_auth_api_token_require.h"
-#include "ngx_http_auth_api_token_zone.h"
+#include "ngx_http_auth_api_token_params.h"
 
 
 #define NGX_HTTP_AUTH_API_TOKEN_LOOKUPS     64
@@ -19,25 +17,47 @@
 #define NGX_HTTP_AUTH_API_TOKEN_SHARE       10
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_SHARE   90
 
-/* milliseconds */
 
-#define NGX_HTTP_AUTH_API_TOKEN_VALID       60000
-#define NGX_HTTP_AUTH_API_TOKEN_DENIED      5000
-#define NGX_HTTP_AUTH_API_TOKEN_MIN_TIME    10
-#define NGX_HTTP_AUTH_API_TOKEN_MAX_TIME    86400000
-
-
-static ngx_int_t ngx_http_auth_api_token_zone_size(ngx_str_t *value,
-    ngx_str_t *name, ssize_t *size);
+static ngx_int_t ngx_http_auth_api_token_param_zone(ngx_conf_t *cf,
+    ngx_http_auth_api_token_param_t *param, ngx_str_t *value, void *member);
+static ngx_shm_zone_t *ngx_http_auth_api_token_find_zone(
+    ngx_http_auth_api_token_main_conf_t *amcf, ngx_str_t *name);
 static ngx_uint_t ngx_http_auth_api_token_zone_differs(ngx_conf_t *cf,
     ngx_shm_zone_t *shm_zone);
 static ngx_int_t ngx_http_auth_api_token_init_zone(ngx_shm_zone_t *shm_zone,
     void *data);
-static ngx_int_t ngx_http_auth_api_token_time(ngx_str_t *value, size_t skip,
-    ngx_int_t min, ngx_msec_t *ms);
-static void ngx_http_auth_api_token_release(ngx_cycle_t *cycle,
-    ngx_uint_t (*gone)(ngx_pid_t pid));
-static ngx_uint_t ngx_http_auth_api_token_going(ngx_pid_t pid);
+
+
+static ngx_http_auth_api_token_param_t  ngx_http_auth_api_token_zone_params[] =
+{
+    { ngx_string("zone="),
+      ngx_http_auth_api_token_param_zone,
+      0,
+      0, 0, NULL,
+      "\"zone=NAME:SIZE\", a name of letters, digits, \".\", \"_\" and \"-\" "
+      "and a size such as \"10m\"" },
+
+    { ngx_string("lookups="),
+      ngx_http_auth_api_token_param_number,
+      offsetof(ngx_http_auth_api_token_zone_t, lookups),
+      1, NGX_HTTP_AUTH_API_TOKEN_MAX_LOOKUPS, NULL,
+      "a number from 1 to 1024" },
+
+    { ngx_string("queue="),
+      ngx_http_auth_api_token_param_number,
+      offsetof(ngx_http_auth_api_token_zone_t, queue),
+      0, NGX_HTTP_AUTH_API_TOKEN_MAX_QUEUED, NULL,
+      "a number from 0 to 65536" },
+
+    { ngx_string("denied="),
+      ngx_http_auth_api_token_param_percent,
+      offsetof(ngx_http_auth_api_token_zone_t, denied),
+      1, NGX_HTTP_AUTH_API_TOKEN_MAX_SHARE, NULL,
+      "a share from \"1%\" to \"90%\"" },
+
+    { ngx_null_string, NULL, 0, 0, 0, NULL,
+      "\"zone=\", \"lookups=\", \"queue=\" or \"denied=\"" }
+};
 
 
 char *
@@ -47,13 +67,9 @@ ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_http_auth_api_token_main_conf_t *amcf = conf;
 
     ssize_t                          size;
-    ngx_int_t                        n;
-    ngx_str_t                       *value, name;
-    ngx_uint_t                       i;
+    ngx_str_t                        name;
     ngx_shm_zone_t                  *shm_zone, **zone_p;
     ngx_http_auth_api_token_zone_t  *zone;
-
-    value = cf->args->elts;
 
     zone = ngx_pcalloc(cf->pool, sizeof(ngx_http_auth_api_token_zone_t));
     if (zone == NULL) {
@@ -66,79 +82,16 @@ ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     zone->queue = NGX_HTTP_AUTH_API_TOKEN_QUEUED;
     zone->denied = NGX_HTTP_AUTH_API_TOKEN_SHARE;
 
-    name.len = 0;
-    size = 0;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-
-        if (ngx_http_auth_api_token_repeated(cf, 1, i) == NGX_OK) {
-            return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                                   "each parameter once");
-        }
-
-        if (ngx_strncmp(value[i].data, "zone=", 5) == 0) {
-
-            if (ngx_http_auth_api_token_zone_size(&value[i], &name, &size)
-                != NGX_OK)
-            {
-                return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                                       "\"zone=NAME:SIZE\", a "
-                                                       "name of letters, "
-                                                       "digits, \".\", \"_\" "
-                                                       "and \"-\" and a size "
-                                                       "such as \"10m\"");
-            }
-
-            continue;
-        }
-
-        if (ngx_strncmp(value[i].data, "lookups=", 8) == 0) {
-            n = ngx_atoi(value[i].data + 8, value[i].len - 8);
-
-            if (n <= 0 || n > NGX_HTTP_AUTH_API_TOKEN_MAX_LOOKUPS) {
-                return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                                       "a number from 1 to "
-                                                       "1024");
-            }
-
-            zone->lookups = n;
-            continue;
-        }
-
-        if (ngx_strncmp(value[i].data, "queue=", 6) == 0) {
-            n = ngx_atoi(value[i].data + 6, value[i].len - 6);
-
-            if (n < 0 || n > NGX_HTTP_AUTH_API_TOKEN_MAX_QUEUED) {
-                return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                                       "a number from 0 to "
-                                                       "65536");
-            }
-
-            zone->queue = n;
-            continue;
-        }
-
-        if (ngx_strncmp(value[i].data, "denied=", 7) == 0) {
-            n = NGX_ERROR;
-
-            if (value[i].data[value[i].len - 1] == '%') {
-                n = ngx_atoi(value[i].data + 7, value[i].len - 8);
-            }
-
-            if (n <= 0 || n > NGX_HTTP_AUTH_API_TOKEN_MAX_SHARE) {
-                return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                                       "a share from \"1%\" to "
-                                                       "\"90%\"");
-            }
-
-            zone->denied = n;
-            continue;
-        }
-
-        return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                               "\"zone=\", \"lookups=\", "
-                                               "\"queue=\" or \"denied=\"");
+    if (ngx_http_auth_api_token_read_params(cf, cmd,
+                                           ngx_http_auth_api_token_zone_params,
+                                           1, zone)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
     }
+
+    name = zone->name;
+    size = zone->size;
 
     if (name.len == 0) {
         return "needs \"zone=NAME:SIZE\"";
@@ -152,18 +105,11 @@ ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
-    zone_p = amcf->zones.elts;
-
-    for (i = 0; i < amcf->zones.nelts; i++) {
-
-        if (zone_p[i]->shm.name.len == name.len
-            && ngx_strncmp(zone_p[i]->shm.name.data, name.data, name.len) == 0)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "zone \"%V\" in \"%V\" is declared twice",
-                               &name, &cmd->name);
-            return NGX_CONF_ERROR;
-        }
+    if (ngx_http_auth_api_token_find_zone(amcf, &name)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone \"%V\" in \"%V\" is declared twice",
+                           &name, &cmd->name);
+        return NGX_CONF_ERROR;
     }
 
     /*
@@ -203,35 +149,37 @@ ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
 
 
 static ngx_int_t
-ngx_http_auth_api_token_zone_size(ngx_str_t *value, ngx_str_t *name,
-    ssize_t *size)
+ngx_http_auth_api_token_param_zone(ngx_conf_t *cf,
+    ngx_http_auth_api_token_param_t *param, ngx_str_t *value, void *member)
 {
+    ngx_http_auth_api_token_zone_t *zone = member;
+
     u_char     *p;
     ngx_str_t   s;
 
-    name->data = value->data + 5;
-
-    p = (u_char *) ngx_strchr(name->data, ':');
+    p = (u_char *) ngx_strchr(value->data, ':');
     if (p == NULL) {
-        return NGX_ERROR;
+        return NGX_DECLINED;
     }
 
-    name->len = p - name->data;
+    zone->name.data = value->data;
+    zone->name.len = p - value->data;
 
     s.data = p + 1;
     s.len = value->data + value->len - s.data;
 
-    *size = ngx_parse_size(&s);
+    zone->size = ngx_parse_size(&s);
 
     /* there could be no cache of a zone "off" */
 
-    if (*size == NGX_ERROR
-        || (name->len == 3 && ngx_strncmp(name->data, "off", 3) == 0))
+    if (zone->size == NGX_ERROR
+        || (zone->name.len == 3
+            && ngx_strncmp(zone->name.data, "off", 3) == 0))
     {
-        return NGX_ERROR;
+        return NGX_DECLINED;
     }
 
-    return ngx_http_auth_api_token_valid_label(name);
+    return ngx_http_auth_api_token_valid_label(&zone->name);
 }
 
 
@@ -333,121 +281,6 @@ ngx_http_auth_api_token_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 }
 
 
-char *
-ngx_http_auth_api_token_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf)
-{
-    ngx_http_auth_api_token_loc_conf_t *alcf = conf;
-
-    ngx_int_t                         rc;
-    ngx_str_t                        *value;
-    ngx_uint_t                        i;
-    ngx_http_auth_api_token_cache_t  *cache;
-
-    if (alcf->cache != NGX_CONF_UNSET_PTR) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "off") == 0) {
-
-        if (cf->args->nelts > 2) {
-            return ngx_http_auth_api_token_invalid(cf, cmd, &value[2],
-                                                   "nothing after \"off\"");
-        }
-
-        alcf->cache = NULL;
-
-        return NGX_CONF_OK;
-    }
-
-    cache = ngx_http_auth_api_token_add_cache(cf, cmd, &value[1]);
-    if (cache == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    cache->valid = NGX_HTTP_AUTH_API_TOKEN_VALID;
-    cache->denied = NGX_HTTP_AUTH_API_TOKEN_DENIED;
-    cache->refresh = 1;
-
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        if (ngx_http_auth_api_token_repeated(cf, 2, i) == NGX_OK) {
-            return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                                   "each parameter once");
-        }
-
-        if (ngx_strcmp(value[i].data, "refresh=on") == 0) {
-            cache->refresh = 1;
-            continue;
-        }
-
-        if (ngx_strcmp(value[i].data, "refresh=off") == 0) {
-            cache->refresh = 0;
-            continue;
-        }
-
-        if (ngx_strncmp(value[i].data, "valid=", 6) == 0) {
-            rc = ngx_http_auth_api_token_time(&value[i], 6,
-                                              NGX_HTTP_AUTH_API_TOKEN_MIN_TIME,
-                                              &cache->valid);
-
-        } else if (ngx_strncmp(value[i].data, "denied=", 7) == 0) {
-            rc = ngx_http_auth_api_token_time(&value[i], 7,
-                                              NGX_HTTP_AUTH_API_TOKEN_MIN_TIME,
-                                              &cache->denied);
-
-        } else if (ngx_strncmp(value[i].data, "stale=", 6) == 0) {
-            rc = ngx_http_auth_api_token_time(&value[i], 6, 0, &cache->stale);
-
-            if (rc != NGX_OK) {
-                return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                                       "a time from 0 to 1d");
-            }
-
-        } else {
-            return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                                   "\"valid=\", \"denied=\", "
-                                                   "\"refresh=on\", "
-                                                   "\"refresh=off\" or "
-                                                   "\"stale=\"");
-        }
-
-        if (rc != NGX_OK) {
-            return ngx_http_auth_api_token_invalid(cf, cmd, &value[i],
-                                                   "a time from 10ms to 1d");
-        }
-    }
-
-    alcf->cache = cache;
-
-    return NGX_CONF_OK;
-}
-
-
-static ngx_int_t
-ngx_http_auth_api_token_time(ngx_str_t *value, size_t skip, ngx_int_t min,
-    ngx_msec_t *ms)
-{
-    ngx_int_t  n;
-    ngx_str_t  s;
-
-    s.data = value->data + skip;
-    s.len = value->len - skip;
-
-    n = ngx_parse_time(&s, 0);
-
-    if (n == NGX_ERROR || n < min || n > NGX_HTTP_AUTH_API_TOKEN_MAX_TIME) {
-        return NGX_ERROR;
-    }
-
-    *ms = n;
-
-    return NGX_OK;
-}
-
-
 ngx_http_auth_api_token_cache_t *
 ngx_http_auth_api_token_add_cache(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_str_t *name)
@@ -482,31 +315,21 @@ ngx_http_auth_api_token_add_cache(ngx_conf_t *cf, ngx_command_t *cmd,
 ngx_int_t
 ngx_http_auth_api_token_find_zones(ngx_conf_t *cf)
 {
-    ngx_uint_t                            i, n;
-    ngx_shm_zone_t                      **zone;
-    ngx_http_auth_api_token_cache_t     **cache;
-    ngx_http_auth_api_token_main_conf_t  *amcf;
+    ngx_uint_t                             i;
+    ngx_shm_zone_t                        *shm_zone;
+    ngx_http_auth_api_token_cache_t      **cache;
+    ngx_http_auth_api_token_main_conf_t   *amcf;
 
     amcf = ngx_http_conf_get_module_main_conf(cf,
                                               ngx_http_auth_api_token_module);
 
     cache = amcf->caches.elts;
-    zone = amcf->zones.elts;
 
     for (i = 0; i < amcf->caches.nelts; i++) {
 
-        for (n = 0; n < amcf->zones.nelts; n++) {
+        shm_zone = ngx_http_auth_api_token_find_zone(amcf, &cache[i]->name);
 
-            if (zone[n]->shm.name.len == cache[i]->name.len
-                && ngx_strncmp(zone[n]->shm.name.data, cache[i]->name.data,
-                               cache[i]->name.len)
-                   == 0)
-            {
-                break;
-            }
-        }
-
-        if (n == amcf->zones.nelts) {
+        if (shm_zone == NULL) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "zone \"%V\" in \"%V\" is not declared, expected "
                           "the name of an \"auth_api_token_zone\" in %s:%ui",
@@ -515,10 +338,32 @@ ngx_http_auth_api_token_find_zones(ngx_conf_t *cf)
             return NGX_ERROR;
         }
 
-        cache[i]->zone = zone[n]->data;
+        cache[i]->zone = shm_zone->data;
     }
 
     return NGX_OK;
+}
+
+
+static ngx_shm_zone_t *
+ngx_http_auth_api_token_find_zone(ngx_http_auth_api_token_main_conf_t *amcf,
+    ngx_str_t *name)
+{
+    ngx_uint_t        i;
+    ngx_shm_zone_t  **zone;
+
+    zone = amcf->zones.elts;
+
+    for (i = 0; i < amcf->zones.nelts; i++) {
+
+        if (zone[i]->shm.name.len == name->len
+            && ngx_strncmp(zone[i]->shm.name.data, name->data, name->len) == 0)
+        {
+            return zone[i];
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -552,62 +397,4 @@ ngx_http_auth_api_token_init_module(ngx_cycle_t *cycle)
     }
 
     return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_auth_api_token_init_process(ngx_cycle_t *cycle)
-{
-    ngx_http_auth_api_token_release(cycle, ngx_http_auth_api_token_gone);
-    ngx_http_auth_api_token_release(cycle, ngx_http_auth_api_token_going);
-
-    return NGX_OK;
-}
-
-
-void
-ngx_http_auth_api_token_exit_process(ngx_cycle_t *cycle)
-{
-    ngx_http_auth_api_token_release(cycle, ngx_http_auth_api_token_going);
-}
-
-
-static void
-ngx_http_auth_api_token_release(ngx_cycle_t *cycle,
-    ngx_uint_t (*gone)(ngx_pid_t pid))
-{
-    ngx_uint_t                            i;
-    ngx_shm_zone_t                      **shm_zone;
-    ngx_http_auth_api_token_zone_t       *zone;
-    ngx_http_auth_api_token_main_conf_t  *amcf;
-
-    amcf = ngx_http_cycle_get_module_main_conf(cycle,
-                                               ngx_http_auth_api_token_module);
-    if (amcf == NULL) {
-        return;
-    }
-
-    shm_zone = amcf->zones.elts;
-
-    for (i = 0; i < amcf->zones.nelts; i++) {
-        zone = shm_zone[i]->data;
-
-        ngx_http_auth_api_token_store_release(zone->store, gone);
-    }
-}
-
-
-/* the master waits for who died, and only then starts another worker */
-
-ngx_uint_t
-ngx_http_auth_api_token_gone(ngx_pid_t pid)
-{
-    return kill(pid, 0) == -1 && ngx_errno == ESRCH;
-}
-
-
-static ngx_uint_t
-ngx_http_auth_api_token_going(ngx_pid_t pid)
-{
-    return pid == ngx_pid;
 }

@@ -11,16 +11,14 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
-#include "ngx_http_auth_api_token_conf.h"
 
 
 /*
- * Handlers of directives, as in ngx_http_auth_api_token_directives.h.
+ * The handler of auth_api_token_zone, as those in
+ * ngx_http_auth_api_token_directives.h.
  */
 
 char *ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_auth_api_token_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 
@@ -46,22 +44,6 @@ ngx_int_t ngx_http_auth_api_token_find_zones(ngx_conf_t *cf);
  */
 
 ngx_int_t ngx_http_auth_api_token_init_module(ngx_cycle_t *cycle);
-
-
-/*
- * A worker that starts gives back what those held that are no more, and one
- * that ends what it holds itself.
- */
-
-ngx_int_t ngx_http_auth_api_token_init_process(ngx_cycle_t *cycle);
-void ngx_http_auth_api_token_exit_process(ngx_cycle_t *cycle);
-
-
-/*
- * Whether a process is no more.
- */
-
-ngx_uint_t ngx_http_auth_api_token_gone(ngx_pid_t pid);
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_ZONE_H_INCLUDED_ */

@@ -8,7 +8,6 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_flight.h"
-#include "ngx_http_auth_api_token_zone.h"
 
 
 static void ngx_http_auth_api_token_flight_poll(ngx_event_t *ev);

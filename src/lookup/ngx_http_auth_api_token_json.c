@@ -9,7 +9,6 @@
 #include <jansson.h>
 #include "ngx_http_auth_api_token_json.h"
 #include "ngx_http_auth_api_token_digest.h"
-#include "ngx_http_auth_api_token_require.h"
 #include "ngx_http_auth_api_token_syntax.h"
 
 

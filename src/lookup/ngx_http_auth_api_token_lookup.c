@@ -247,15 +247,11 @@ ngx_http_auth_api_token_add_header(ngx_http_request_t *r, char *name,
 {
     ngx_table_elt_t  *h;
 
-    h = ngx_list_push(&r->headers_in.headers);
+    h = ngx_http_auth_api_token_push_header(&r->headers_in.headers, name);
     if (h == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
     h->value = *value;
 
     h->lowcase_key = ngx_pnalloc(r->pool, h->key.len);

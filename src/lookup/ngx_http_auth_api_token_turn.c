@@ -9,7 +9,6 @@
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_flight.h"
 #include "ngx_http_auth_api_token_turn.h"
-#include "ngx_http_auth_api_token_zone.h"
 
 
 static void ngx_http_auth_api_token_turn_poll(ngx_event_t *ev);

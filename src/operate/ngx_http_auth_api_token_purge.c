@@ -10,15 +10,12 @@
 #include "ngx_http_auth_api_token_json.h"
 #include "ngx_http_auth_api_token_conf.h"
 #include "ngx_http_auth_api_token_operate.h"
-#include "ngx_http_auth_api_token_check.h"
-#include "ngx_http_auth_api_token_refusal.h"
-#include "ngx_http_auth_api_token_require.h"
-#include "ngx_http_auth_api_token_zone.h"
 
 
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_PURGE  65536
 
 
+static ngx_int_t ngx_http_auth_api_token_purge_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_auth_api_token_purge_by_uri(ngx_http_request_t *r);
 static void ngx_http_auth_api_token_purge_by_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_auth_api_token_purge_body(ngx_http_request_t *r,
@@ -27,7 +24,33 @@ static ngx_int_t ngx_http_auth_api_token_purge(ngx_http_request_t *r,
     ngx_http_auth_api_token_purge_t *purge);
 
 
-ngx_int_t
+static ngx_http_auth_api_token_error_t
+    ngx_http_auth_api_token_purge_errors[] =
+{
+    { NGX_HTTP_NOT_ALLOWED,
+      ngx_string("The method is POST, or DELETE with a token id at the end of "
+                 "the path") },
+
+    { NGX_HTTP_BAD_REQUEST,
+      ngx_string("Expected a token id, an account id, \\\"all\\\":true or an "
+                 "event of the platform, in JSON") },
+
+    { NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+      ngx_string("The body is too large") },
+
+    { 0, ngx_null_string }
+};
+
+
+static ngx_http_auth_api_token_content_t
+    ngx_http_auth_api_token_purge_content =
+{
+    ngx_http_auth_api_token_purge_handler,
+    ngx_http_auth_api_token_purge_errors
+};
+
+
+static ngx_int_t
 ngx_http_auth_api_token_purge_handler(ngx_http_request_t *r)
 {
     ngx_int_t         rc;
@@ -39,7 +62,8 @@ ngx_http_auth_api_token_purge_handler(ngx_http_request_t *r)
 
     if (r->method != NGX_HTTP_POST) {
 
-        h = ngx_http_auth_api_token_push_header(r, "Allow");
+        h = ngx_http_auth_api_token_push_header(&r->headers_out.headers,
+                                                "Allow");
         if (h == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
@@ -216,33 +240,6 @@ ngx_http_auth_api_token_purge(ngx_http_request_t *r,
 }
 
 
-ngx_str_t *
-ngx_http_auth_api_token_purge_error(ngx_uint_t status)
-{
-    static ngx_str_t  method = ngx_string("The method is POST, or DELETE with "
-                                          "a token id at the end of the path");
-    static ngx_str_t  body = ngx_string("Expected a token id, an account id, "
-                                        "\\\"all\\\":true or an event of the "
-                                        "platform, in JSON");
-    static ngx_str_t  size = ngx_string("The body is too large");
-
-    switch (status) {
-
-    case NGX_HTTP_NOT_ALLOWED:
-        return &method;
-
-    case NGX_HTTP_BAD_REQUEST:
-        return &body;
-
-    case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
-        return &size;
-
-    default:
-        return NULL;
-    }
-}
-
-
 char *
 ngx_http_auth_api_token_set_purge(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf)
@@ -269,6 +266,8 @@ ngx_http_auth_api_token_set_purge(ngx_conf_t *cf, ngx_command_t *cmd,
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_http_auth_api_token_purge_handler;
+
+    alcf->content = &ngx_http_auth_api_token_purge_content;
 
     return NGX_CONF_OK;
 }

@@ -7,7 +7,6 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
-#include "ngx_http_auth_api_token_directives.h"
 #include "ngx_http_auth_api_token_conf.h"
 #include "ngx_http_auth_api_token_operate.h"
 #include "ngx_http_auth_api_token_check.h"
@@ -44,6 +43,7 @@ typedef struct {
 } ngx_http_auth_api_token_counter_t;
 
 
+static ngx_int_t ngx_http_auth_api_token_status_handler(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_auth_api_token_status_format(ngx_http_request_t *r);
 static void ngx_http_auth_api_token_status_read(
     ngx_http_auth_api_token_zone_t *zone,
@@ -114,7 +114,15 @@ static char  *ngx_http_auth_api_token_kinds[] = {
 };
 
 
-ngx_int_t
+static ngx_http_auth_api_token_content_t
+    ngx_http_auth_api_token_status_content =
+{
+    ngx_http_auth_api_token_status_handler,
+    NULL
+};
+
+
+static ngx_int_t
 ngx_http_auth_api_token_status_handler(ngx_http_request_t *r)
 {
     size_t                                len;
@@ -643,6 +651,8 @@ ngx_http_auth_api_token_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_http_auth_api_token_status_handler;
+
+    alcf->content = &ngx_http_auth_api_token_status_content;
 
     return NGX_CONF_OK;
 }

@@ -1,0 +1,73 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_auth_api_token_conf.h"
+
+
+static void ngx_http_auth_api_token_release(ngx_cycle_t *cycle,
+    ngx_uint_t (*gone)(ngx_pid_t pid));
+static ngx_uint_t ngx_http_auth_api_token_going(ngx_pid_t pid);
+
+
+ngx_int_t
+ngx_http_auth_api_token_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_auth_api_token_release(cycle, ngx_http_auth_api_token_gone);
+    ngx_http_auth_api_token_release(cycle, ngx_http_auth_api_token_going);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_auth_api_token_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_auth_api_token_release(cycle, ngx_http_auth_api_token_going);
+}
+
+
+static void
+ngx_http_auth_api_token_release(ngx_cycle_t *cycle,
+    ngx_uint_t (*gone)(ngx_pid_t pid))
+{
+    ngx_uint_t                            i;
+    ngx_shm_zone_t                      **shm_zone;
+    ngx_http_auth_api_token_zone_t       *zone;
+    ngx_http_auth_api_token_main_conf_t  *amcf;
+
+    amcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_auth_api_token_module);
+    if (amcf == NULL) {
+        return;
+    }
+
+    shm_zone = amcf->zones.elts;
+
+    for (i = 0; i < amcf->zones.nelts; i++) {
+        zone = shm_zone[i]->data;
+
+        ngx_http_auth_api_token_store_release(zone->store, gone);
+    }
+}
+
+
+/* the master waits for who died, and only then starts another worker */
+
+ngx_uint_t
+ngx_http_auth_api_token_gone(ngx_pid_t pid)
+{
+    return kill(pid, 0) == -1 && ngx_errno == ESRCH;
+}
+
+
+static ngx_uint_t
+ngx_http_auth_api_token_going(ngx_pid_t pid)
+{
+    return pid == ngx_pid;
+}
