@@ -24,8 +24,7 @@ typedef struct ngx_http_auth_api_token_waiter_s
 
 
 typedef struct {
-    u_char                             secret[
-                                           NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+    u_char                             secret[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
     ngx_int_t                          request_id;   /* variable's index */
     ngx_array_t                        zones;        /* ngx_shm_zone_t * */
     ngx_array_t                        caches;       /* to find zones for */
@@ -36,13 +35,14 @@ typedef struct {
 /* data of a zone */
 
 typedef struct {
-    ngx_http_auth_api_token_store_t   *store;
-    ngx_uint_t                         lookups;
-    ngx_uint_t                         queue;
-    ngx_uint_t                         denied;       /* per cent */
+    ngx_http_auth_api_token_store_t     *store;
+    ngx_http_auth_api_token_counters_t  *counters;   /* of the store */
+    ngx_uint_t                           lookups;
+    ngx_uint_t                           queue;
+    ngx_uint_t                           denied;     /* per cent */
 
-    ngx_queue_t                        line;         /* of this worker */
-    ngx_event_t                        turn;
+    ngx_queue_t                          line;       /* of this worker */
+    ngx_event_t                          turn;
 } ngx_http_auth_api_token_zone_t;
 
 
@@ -104,8 +104,10 @@ typedef struct {
     ngx_http_auth_api_token_cache_t   *cache;
     ngx_http_auth_api_token_limit_t   *limit;
     ngx_str_t                          scope;
-    u_char                             prefix[       /* of keys */
-                                           NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+
+    /* of keys */
+
+    u_char                             prefix[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
 
     ngx_array_t                       *accounts;       /* of lines */
     ngx_array_t                       *account_types;
@@ -154,7 +156,7 @@ typedef struct {
 
     ngx_str_t                          scope;      /* of the lookup */
     u_char                            *prefix;     /* of the key */
-    u_char                             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+    u_char                             key[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
     ngx_http_auth_api_token_store_t   *store;      /* the key is for, or NULL */
     ngx_msec_t                         since;      /* lookup waited for */
 

@@ -29,25 +29,28 @@ enum {
 /* the figures of a zone at one moment */
 
 typedef struct {
-    ngx_str_t                        *name;
-    ngx_http_auth_api_token_store_t   store;
-    ngx_uint_t                        in_flight;
-    ngx_uint_t                        open;         /* the breaker */
-    ngx_uint_t                        probing;
+    ngx_str_t                          *name;
+    ngx_http_auth_api_token_figures_t   figures;
 } ngx_http_auth_api_token_status_t;
 
 
 typedef struct {
-    char                             *name;
-    char                             *help;
-    size_t                            offset;       /* in the store */
+    char                               *name;
+    char                               *help;     /* of Prometheus */
+    size_t                              offset;   /* in the counters */
 } ngx_http_auth_api_token_counter_t;
 
 
+#define ngx_http_auth_api_token_counter(status, counter)                      \
+    (*(ngx_atomic_t *) ((char *) &(status)->figures.counters                  \
+                        + (counter)->offset))
+
+
+#define ngx_http_auth_api_token_counter_offset(member)                        \
+    offsetof(ngx_http_auth_api_token_counters_t, member)
+
+
 static ngx_uint_t ngx_http_auth_api_token_status_format(ngx_http_request_t *r);
-static void ngx_http_auth_api_token_status_read(
-    ngx_http_auth_api_token_zone_t *zone,
-    ngx_http_auth_api_token_status_t *status);
 static u_char *ngx_http_auth_api_token_status_json(u_char *p, u_char *last,
     ngx_http_auth_api_token_status_t *status, ngx_uint_t n);
 static u_char *ngx_http_auth_api_token_status_reasons(u_char *p, u_char *last,
@@ -65,16 +68,8 @@ static ngx_str_t *ngx_http_auth_api_token_status_reason(ngx_uint_t reason,
     ngx_uint_t lookups);
 
 
-#define ngx_http_auth_api_token_counter_offset(member)                        \
-    (offsetof(ngx_http_auth_api_token_store_t, figures)                       \
-     + offsetof(ngx_http_auth_api_token_figures_t, member))
-
-
-#define ngx_http_auth_api_token_counter(status, counter)                      \
-    (*(ngx_atomic_t *) ((char *) &(status)->store + (counter)->offset))
-
-
-static ngx_http_auth_api_token_counter_t  ngx_http_auth_api_token_counters[] = {
+static ngx_http_auth_api_token_counter_t
+    ngx_http_auth_api_token_status_counters[] = {
 
     { "hits", "Requests answered from the zone.",
       ngx_http_auth_api_token_counter_offset(hits) },
@@ -124,6 +119,7 @@ ngx_http_auth_api_token_status_handler(ngx_http_request_t *r)
     ngx_uint_t                            i, n;
     ngx_shm_zone_t                      **zone;
     ngx_http_complex_value_t              cv;
+    ngx_http_auth_api_token_zone_t       *amz;
     ngx_http_auth_api_token_status_t     *status;
     ngx_http_auth_api_token_main_conf_t  *amcf;
 
@@ -153,7 +149,9 @@ ngx_http_auth_api_token_status_handler(ngx_http_request_t *r)
     for (i = 0; i < n; i++) {
         status[i].name = &zone[i]->shm.name;
 
-        ngx_http_auth_api_token_status_read(zone[i]->data, &status[i]);
+        amz = zone[i]->data;
+
+        ngx_http_auth_api_token_store_figures(amz->store, &status[i].figures);
 
         len += NGX_HTTP_AUTH_API_TOKEN_STATUS_LEN
                + zone[i]->shm.name.len * NGX_HTTP_AUTH_API_TOKEN_STATUS_LINES;
@@ -220,44 +218,30 @@ ngx_http_auth_api_token_status_format(ngx_http_request_t *r)
 }
 
 
-static void
-ngx_http_auth_api_token_status_read(ngx_http_auth_api_token_zone_t *zone,
-    ngx_http_auth_api_token_status_t *status)
-{
-    ngx_http_auth_api_token_store_figures(zone->store, &status->store,
-                                          &status->in_flight,
-                                          &status->probing);
-
-    status->open = (status->store.failures
-                    >= NGX_HTTP_AUTH_API_TOKEN_FAILURES);
-    status->probing = status->open && status->probing;
-}
-
-
 static u_char *
 ngx_http_auth_api_token_status_json(u_char *p, u_char *last,
     ngx_http_auth_api_token_status_t *status, ngx_uint_t n)
 {
-    ngx_uint_t                          i, k;
-    ngx_http_auth_api_token_store_t    *store;
-    ngx_http_auth_api_token_counter_t  *counter;
-    ngx_http_auth_api_token_figures_t  *figures;
+    ngx_uint_t                           i, k;
+    ngx_http_auth_api_token_figures_t   *figures;
+    ngx_http_auth_api_token_counter_t   *counter;
+    ngx_http_auth_api_token_counters_t  *counters;
 
     p = ngx_slprintf(p, last, "{\"version\":\"%s\",\"zones\":{",
                      NGX_HTTP_AUTH_API_TOKEN_VERSION);
 
     for (i = 0; i < n; i++) {
-        store = &status[i].store;
-        figures = &store->figures;
+        figures = &status[i].figures;
+        counters = &figures->counters;
 
         p = ngx_slprintf(p, last, "%s\"%V\":{", i ? "," : "", status[i].name);
 
         p = ngx_http_auth_api_token_status_reasons(p, last, "decisions",
-                                                   figures->decisions, 0);
+                                                   counters->decisions, 0);
         p = ngx_http_auth_api_token_status_reasons(p, last, "lookups",
-                                                   figures->lookups, 1);
+                                                   counters->lookups, 1);
 
-        for (counter = ngx_http_auth_api_token_counters;
+        for (counter = ngx_http_auth_api_token_status_counters;
              counter->name;
              counter++)
         {
@@ -267,32 +251,27 @@ ngx_http_auth_api_token_status_json(u_char *p, u_char *last,
         }
 
         p = ngx_http_auth_api_token_status_buckets(p, last, "latency",
-                                                   figures->latencies,
-                                                   figures->latency);
+                                                   counters->latencies,
+                                                   counters->latency);
         p = ngx_http_auth_api_token_status_buckets(p, last, "wait",
-                                                   figures->waited,
-                                                   figures->waited_sum);
+                                                   counters->waited,
+                                                   counters->waited_sum);
 
         for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_KINDS; k++) {
-            p = ngx_slprintf(p, last, "\"%s\":{\"entries\":%uD,\"bytes\":%uL,"
+            p = ngx_slprintf(p, last, "\"%s\":{\"entries\":%ui,\"bytes\":%uz,"
                              "\"evicted\":%uA},",
                              ngx_http_auth_api_token_kinds[k],
-                             store->entries[k],
-                             (uint64_t) store->used[k]
-                                        * NGX_HTTP_AUTH_API_TOKEN_CELL,
-                             figures->evicted[k]);
+                             figures->entries[k], figures->bytes[k],
+                             counters->evicted[k]);
         }
 
-        p = ngx_slprintf(p, last, "\"evicted_age\":%uA,\"capacity\":%uL,"
-                         "\"in_flight\":%ui,\"queued\":%uD,\"limit\":%uD,"
+        p = ngx_slprintf(p, last, "\"evicted_age\":%uA,\"capacity\":%uz,"
+                         "\"in_flight\":%ui,\"queued\":%ui,\"limit\":%ui,"
                          "\"breaker\":\"%s\"}",
-                         figures->evicted_age / 1000,
-                         (uint64_t) store->ncells
-                                    * NGX_HTTP_AUTH_API_TOKEN_CELL,
-                         status[i].in_flight, store->queued, store->lookups,
-                         status[i].probing ? "probing"
-                                           : status[i].open ? "open"
-                                                            : "closed");
+                         counters->evicted_age / 1000, figures->capacity,
+                         figures->in_flight, figures->queued, figures->limit,
+                         figures->probing ? "probing"
+                                          : figures->open ? "open" : "closed");
     }
 
     return ngx_slprintf(p, last, "}}\n");
@@ -371,7 +350,7 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
                 p = ngx_slprintf(p, last, "auth_api_token_decisions_total"
                                  "{zone=\"%V\",reason=\"%V\"} %uA\n",
                                  status[i].name, reason,
-                                 status[i].store.figures.decisions[k]);
+                                 status[i].figures.counters.decisions[k]);
             }
         }
     }
@@ -388,7 +367,7 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
                 p = ngx_slprintf(p, last, "auth_api_token_lookups_total"
                                  "{zone=\"%V\",outcome=\"%V\"} %uA\n",
                                  status[i].name, reason,
-                                 status[i].store.figures.lookups[k]);
+                                 status[i].figures.counters.lookups[k]);
             }
         }
     }
@@ -406,8 +385,10 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
                             ngx_http_auth_api_token_counter_offset(waited_sum),
                             status, n);
 
-    for (counter = ngx_http_auth_api_token_counters; counter->name; counter++) {
-
+    for (counter = ngx_http_auth_api_token_status_counters;
+         counter->name;
+         counter++)
+    {
         ngx_sprintf((u_char *) name, "%s_total%Z", counter->name);
 
         p = ngx_http_auth_api_token_status_metric(p, last, name, "counter",
@@ -430,7 +411,7 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
             p = ngx_slprintf(p, last, "auth_api_token_evictions_total"
                              "{zone=\"%V\",kind=\"%s\"} %uA\n",
                              status[i].name, ngx_http_auth_api_token_kinds[k],
-                             status[i].store.figures.evicted[k]);
+                             status[i].figures.counters.evicted[k]);
         }
     }
 
@@ -440,9 +421,9 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
     for (i = 0; i < n; i++) {
         for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_KINDS; k++) {
             p = ngx_slprintf(p, last, "auth_api_token_entries"
-                             "{zone=\"%V\",kind=\"%s\"} %uD\n",
+                             "{zone=\"%V\",kind=\"%s\"} %ui\n",
                              status[i].name, ngx_http_auth_api_token_kinds[k],
-                             status[i].store.entries[k]);
+                             status[i].figures.entries[k]);
         }
     }
 
@@ -452,10 +433,9 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
     for (i = 0; i < n; i++) {
         for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_KINDS; k++) {
             p = ngx_slprintf(p, last, "auth_api_token_bytes"
-                             "{zone=\"%V\",kind=\"%s\"} %uL\n",
+                             "{zone=\"%V\",kind=\"%s\"} %uz\n",
                              status[i].name, ngx_http_auth_api_token_kinds[k],
-                             (uint64_t) status[i].store.used[k]
-                                        * NGX_HTTP_AUTH_API_TOKEN_CELL);
+                             status[i].figures.bytes[k]);
         }
     }
 
@@ -465,9 +445,7 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
 
     for (i = 0; i < n; i++) {
         p = ngx_slprintf(p, last, "auth_api_token_capacity_bytes{zone=\"%V\"} "
-                         "%uL\n", status[i].name,
-                         (uint64_t) status[i].store.ncells
-                                    * NGX_HTTP_AUTH_API_TOKEN_CELL);
+                         "%uz\n", status[i].name, status[i].figures.capacity);
     }
 
     p = ngx_http_auth_api_token_status_metric(p, last, "evicted_age_seconds",
@@ -477,8 +455,8 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
     for (i = 0; i < n; i++) {
         p = ngx_slprintf(p, last, "auth_api_token_evicted_age_seconds"
                          "{zone=\"%V\"} %uA.%03uA\n", status[i].name,
-                         status[i].store.figures.evicted_age / 1000,
-                         status[i].store.figures.evicted_age % 1000);
+                         status[i].figures.counters.evicted_age / 1000,
+                         status[i].figures.counters.evicted_age % 1000);
     }
 
     p = ngx_http_auth_api_token_status_metric(p, last, "lookups_in_flight",
@@ -487,7 +465,7 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
     for (i = 0; i < n; i++) {
         p = ngx_slprintf(p, last, "auth_api_token_lookups_in_flight"
                          "{zone=\"%V\"} %ui\n", status[i].name,
-                         status[i].in_flight);
+                         status[i].figures.in_flight);
     }
 
     p = ngx_http_auth_api_token_status_metric(p, last, "lookups_queued",
@@ -497,7 +475,7 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
 
     for (i = 0; i < n; i++) {
         p = ngx_slprintf(p, last, "auth_api_token_lookups_queued{zone=\"%V\"} "
-                         "%uD\n", status[i].name, status[i].store.queued);
+                         "%ui\n", status[i].name, status[i].figures.queued);
     }
 
     p = ngx_http_auth_api_token_status_metric(p, last, "lookups_limit", "gauge",
@@ -505,7 +483,7 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
 
     for (i = 0; i < n; i++) {
         p = ngx_slprintf(p, last, "auth_api_token_lookups_limit{zone=\"%V\"} "
-                         "%uD\n", status[i].name, status[i].store.lookups);
+                         "%ui\n", status[i].name, status[i].figures.limit);
     }
 
     p = ngx_http_auth_api_token_status_metric(p, last, "breaker_open", "gauge",
@@ -513,7 +491,8 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
 
     for (i = 0; i < n; i++) {
         p = ngx_slprintf(p, last, "auth_api_token_breaker_open{zone=\"%V\"} "
-                         "%ui\n", status[i].name, status[i].open);
+                         "%ui\n", status[i].name,
+                         (ngx_uint_t) status[i].figures.open);
     }
 
     return p;
@@ -525,7 +504,7 @@ ngx_http_auth_api_token_status_histogram(u_char *p, u_char *last, char *name,
     char *help, size_t counters, size_t ms,
     ngx_http_auth_api_token_status_t *status, ngx_uint_t n)
 {
-    u_char        *store;
+    u_char        *base;
     uint64_t       sum;
     ngx_uint_t     i, k;
     ngx_atomic_t  *counter, *total;
@@ -540,9 +519,9 @@ ngx_http_auth_api_token_status_histogram(u_char *p, u_char *last, char *name,
     p = ngx_http_auth_api_token_status_metric(p, last, name, "histogram", help);
 
     for (i = 0; i < n; i++) {
-        store = (u_char *) &status[i].store;
-        counter = (ngx_atomic_t *) (store + counters);
-        total = (ngx_atomic_t *) (store + ms);
+        base = (u_char *) &status[i].figures.counters;
+        counter = (ngx_atomic_t *) (base + counters);
+        total = (ngx_atomic_t *) (base + ms);
         sum = 0;
 
         for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_LATENCIES; k++) {
