@@ -35,7 +35,7 @@ $(BUILD)/objs/Makefile:	config src src/*/
 
 $(ZONE):	$(BUILD)/objs/Makefile src/store/*.h t/store/zone.c t/store/check.c \
 		t/store/check.h t/store/check_ctx.h t/store/check_lease.c
-	$(CC) $(CFLAGS) -g -o $@ -I src/store -I src/conf -I t/store -I $(BUILD)/src/src/core \
+	$(CC) $(CFLAGS) -g -o $@ -I src/store -I t/store -I $(BUILD)/src/src/core \
 		-I $(BUILD)/src/src/event -I $(BUILD)/src/src/os/unix \
 		-I $(BUILD)/objs t/store/zone.c t/store/check.c \
 		t/store/check_lease.c

@@ -105,7 +105,7 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
                    "auth api token decision: %ui", (ngx_uint_t) ctx->reason);
 
     if (alcf->cache) {
-        ngx_http_auth_api_token_store_count(alcf->cache->zone->store,
+        ngx_http_auth_api_token_store_count(alcf->cache->zone->counters,
                                             ctx->reason);
     }
 

@@ -223,7 +223,7 @@ ngx_http_auth_api_token_question(ngx_http_request_t *r,
         ctx->store = store;
     }
 
-    ngx_memcpy(question->key, ctx->key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
+    ngx_memcpy(question->key, ctx->key, NGX_HTTP_AUTH_API_TOKEN_KEY_LEN);
 
     return NGX_OK;
 }
@@ -235,7 +235,7 @@ ngx_http_auth_api_token_budget(ngx_http_request_t *r,
     ngx_http_auth_api_token_budget_t *budget)
 {
     u_char                               prefix[
-                                           NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+                                           NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
     ngx_str_t                            value;
     ngx_http_auth_api_token_limit_t     *limit;
     ngx_http_auth_api_token_loc_conf_t  *alcf;
@@ -254,7 +254,9 @@ ngx_http_auth_api_token_budget(ngx_http_request_t *r,
     budget->rate = value.len ? limit->rate : 0;
     budget->burst = limit->burst;
 
-    if (ngx_http_auth_api_token_digest(store->secret, &scope, prefix)
+    if (ngx_http_auth_api_token_digest(
+                                  ngx_http_auth_api_token_store_secret(store),
+                                  &scope, prefix)
         != NGX_OK)
     {
         return NGX_ERROR;

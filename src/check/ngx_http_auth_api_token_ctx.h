@@ -46,7 +46,7 @@ typedef struct {
 
     ngx_str_t                          scope;      /* of the lookup */
     u_char                            *prefix;     /* of the key */
-    u_char                             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+    u_char                             key[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
     ngx_http_auth_api_token_store_t   *store;      /* the key is for, or NULL */
     ngx_msec_t                         since;      /* lookup waited for */
 

@@ -417,7 +417,10 @@ ngx_http_auth_api_token_log(ngx_http_request_t *r,
     /* an outage is reported, but does not flood the log */
 
     if (level == NGX_LOG_ERR) {
-        last = alcf->cache ? &alcf->cache->zone->store->logged : &logged;
+        last = alcf->cache
+               ? ngx_http_auth_api_token_store_logged(alcf->cache->zone->store)
+               : &logged;
+
         now = (ngx_atomic_uint_t) ngx_time();
 
         if (*last == now || !ngx_atomic_cmp_set(last, *last, now)) {

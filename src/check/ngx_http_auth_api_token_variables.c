@@ -161,7 +161,7 @@ ngx_int_t
 ngx_http_auth_api_token_fingerprint_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    u_char                          key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+    u_char                          key[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
     ngx_str_t                       value;
     ngx_http_auth_api_token_ctx_t  *ctx;
 
@@ -173,7 +173,7 @@ ngx_http_auth_api_token_fingerprint_variable(ngx_http_request_t *r,
     }
 
     if (ctx->store) {
-        ngx_memcpy(key, ctx->key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
+        ngx_memcpy(key, ctx->key, NGX_HTTP_AUTH_API_TOKEN_KEY_LEN);
 
     } else if (ngx_http_auth_api_token_digest(ctx->prefix, &ctx->token, key)
                != NGX_OK)

@@ -29,7 +29,7 @@ ngx_http_auth_api_token_create_main_conf(ngx_conf_t *cf)
     }
 
     if (ngx_http_auth_api_token_random(conf->secret,
-                                       NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN)
+                                       NGX_HTTP_AUTH_API_TOKEN_KEY_LEN)
         != NGX_OK)
     {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "no random bytes to be had");
@@ -199,7 +199,7 @@ ngx_http_auth_api_token_set_scope(ngx_conf_t *cf,
     ngx_uint_t                          i;
     ngx_http_auth_api_token_request_t  *request;
 
-    static u_char     unkeyed[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+    static u_char     unkeyed[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
     static ngx_str_t  client = ngx_string("client");
     static ngx_str_t  service = ngx_string("service");
     static ngx_str_t  idt = ngx_string("idt");
@@ -250,7 +250,7 @@ ngx_http_auth_api_token_set_scope(ngx_conf_t *cf,
 
     /* of one length, as it is compared with others */
 
-    conf->scope.len = NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN;
+    conf->scope.len = NGX_HTTP_AUTH_API_TOKEN_KEY_LEN;
 
     conf->scope.data = ngx_pnalloc(cf->pool, conf->scope.len);
     if (conf->scope.data == NULL) {

@@ -32,8 +32,7 @@
 
 
 typedef struct {
-    u_char                             secret[
-                                           NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+    u_char                             secret[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
     ngx_int_t                          request_id;   /* variable's index */
     ngx_array_t                        zones;        /* ngx_shm_zone_t * */
     ngx_array_t                        caches;       /* to find zones for */
@@ -44,16 +43,17 @@ typedef struct {
 /* data of a zone */
 
 typedef struct {
-    ngx_http_auth_api_token_store_t   *store;
-    ngx_uint_t                         lookups;
-    ngx_uint_t                         queue;
-    ngx_uint_t                         denied;       /* per cent */
+    ngx_http_auth_api_token_store_t     *store;
+    ngx_http_auth_api_token_counters_t  *counters;   /* of the store */
+    ngx_uint_t                           lookups;
+    ngx_uint_t                           queue;
+    ngx_uint_t                           denied;     /* per cent */
 
-    ngx_str_t                          name;
-    ssize_t                            size;         /* as configured */
+    ngx_str_t                            name;
+    ssize_t                              size;       /* as configured */
 
-    ngx_queue_t                        line;         /* of this worker */
-    ngx_event_t                        turn;
+    ngx_queue_t                          line;       /* of this worker */
+    ngx_event_t                          turn;
 } ngx_http_auth_api_token_zone_t;
 
 
@@ -131,8 +131,10 @@ typedef struct {
     ngx_http_auth_api_token_cache_t   *cache;
     ngx_http_auth_api_token_limit_t   *limit;
     ngx_str_t                          scope;
-    u_char                             prefix[       /* of keys */
-                                           NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+
+    /* of keys */
+
+    u_char                             prefix[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
 
     ngx_array_t                       *accounts;       /* of lines */
     ngx_array_t                       *account_types;

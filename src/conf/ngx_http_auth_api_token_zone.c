@@ -117,10 +117,7 @@ ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
      * it have another one whenever something else would be found there
      */
 
-    size += zone->lookups * sizeof(ngx_http_auth_api_token_lease_t)
-            + NGX_HTTP_AUTH_API_TOKEN_QUEUES
-              * sizeof(ngx_http_auth_api_token_queue_t)
-            + NGX_HTTP_AUTH_API_TOKEN_LAYOUT;
+    size += ngx_http_auth_api_token_store_overhead(zone->lookups);
 
     shm_zone = ngx_shared_memory_add(cf, &name, size,
                                      &ngx_http_auth_api_token_module);
@@ -225,6 +222,7 @@ ngx_http_auth_api_token_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 {
     void                            *addr;
     size_t                           size;
+    u_char                           secret[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
     ngx_slab_pool_t                 *shpool;
     ngx_http_auth_api_token_zone_t  *zone;
 
@@ -234,8 +232,7 @@ ngx_http_auth_api_token_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     if (data || shm_zone->shm.exists) {
         zone->store = shpool->data;
 
-        if (zone->store->layout != NGX_HTTP_AUTH_API_TOKEN_LAYOUT
-            || zone->store->lookups != zone->lookups)
+        if (!ngx_http_auth_api_token_store_matches(zone->store, zone->lookups))
         {
             ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
                           "zone \"%V\" in \"auth_api_token_zone\" is in use "
@@ -246,6 +243,8 @@ ngx_http_auth_api_token_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
         ngx_http_auth_api_token_store_limits(zone->store, zone->queue,
                                              zone->denied);
+
+        zone->counters = ngx_http_auth_api_token_store_counters(zone->store);
 
         return NGX_OK;
     }
@@ -262,11 +261,17 @@ ngx_http_auth_api_token_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_ERROR;
     }
 
-    zone->store = ngx_http_auth_api_token_store_create(addr, size,
-                                                       &shpool->mutex,
-                                                       zone->lookups,
-                                                       zone->queue,
-                                                       zone->denied);
+    if (ngx_http_auth_api_token_random(secret, NGX_HTTP_AUTH_API_TOKEN_KEY_LEN)
+        == NGX_OK)
+    {
+        zone->store = ngx_http_auth_api_token_store_create(addr, size,
+                                                           &shpool->mutex,
+                                                           secret,
+                                                           zone->lookups,
+                                                           zone->queue,
+                                                           zone->denied);
+    }
+
     if (zone->store == NULL) {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
                       "zone \"%V\" in \"auth_api_token_zone\" is too small, or "
@@ -274,6 +279,8 @@ ngx_http_auth_api_token_init_zone(ngx_shm_zone_t *shm_zone, void *data)
                       &shm_zone->shm.name);
         return NGX_ERROR;
     }
+
+    zone->counters = ngx_http_auth_api_token_store_counters(zone->store);
 
     shpool->data = zone->store;
 
@@ -385,8 +392,10 @@ ngx_http_auth_api_token_init_module(ngx_cycle_t *cycle)
 
     for (i = 0; i < amcf->checks.nelts; i++) {
 
-        secret = check[i]->cache ? check[i]->cache->zone->store->secret
-                                 : amcf->secret;
+        secret = check[i]->cache
+                 ? ngx_http_auth_api_token_store_secret(
+                                                 check[i]->cache->zone->store)
+                 : amcf->secret;
 
         if (ngx_http_auth_api_token_digest(secret, &check[i]->scope,
                                            check[i]->prefix)

@@ -42,7 +42,7 @@ ngx_http_auth_api_token_flight_init(ngx_http_auth_api_token_flight_t *flight,
         flight->ticket = *ticket;
     }
 
-    ngx_memcpy(flight->key, key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
+    ngx_memcpy(flight->key, key, NGX_HTTP_AUTH_API_TOKEN_KEY_LEN);
 
     q = &ngx_http_auth_api_token_flights[key[0]];
 
@@ -97,7 +97,7 @@ ngx_http_auth_api_token_flight_find(ngx_http_auth_api_token_zone_t *zone,
 
         if (flight->zone == zone
             && flight->ticket.seq == seq
-            && ngx_memcmp(flight->key, key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN)
+            && ngx_memcmp(flight->key, key, NGX_HTTP_AUTH_API_TOKEN_KEY_LEN)
                == 0)
         {
             return flight;

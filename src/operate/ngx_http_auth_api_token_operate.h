@@ -8,6 +8,15 @@
 #define _NGX_HTTP_AUTH_API_TOKEN_OPERATE_H_INCLUDED_
 
 
+/*
+ * What operators and programs touch: the figures, and purging.
+ *
+ * This wing knows all that there is, and nothing below knows it.
+ *
+ * It offers the handlers of its directives.
+ */
+
+
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
@@ -15,7 +24,7 @@
 
 
 /*
- * Handlers of directives that make a location one for operators, as in
+ * Handlers of directives that give a location its content, as in
  * ngx_http_auth_api_token_directives.h.
  */
 

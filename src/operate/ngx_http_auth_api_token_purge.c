@@ -7,8 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
-#include "ngx_http_auth_api_token_json.h"
-#include "ngx_http_auth_api_token_conf.h"
+#include "ngx_http_auth_api_token_lookup.h"
 #include "ngx_http_auth_api_token_operate.h"
 
 

@@ -7,9 +7,8 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
-#include "ngx_http_auth_api_token_conf.h"
 #include "ngx_http_auth_api_token_operate.h"
-#include "ngx_http_auth_api_token_check.h"
+#include "ngx_http_auth_api_token_status.h"
 
 
 /* more than enough for all figures of a zone, names of zones apart */
@@ -25,93 +24,14 @@ enum {
 };
 
 
-/* the figures of a zone at one moment */
-
-typedef struct {
-    ngx_str_t                        *name;
-    ngx_http_auth_api_token_store_t   store;
-    ngx_uint_t                        in_flight;
-    ngx_uint_t                        open;         /* the breaker */
-    ngx_uint_t                        probing;
-} ngx_http_auth_api_token_status_t;
-
-
-typedef struct {
-    char                             *name;
-    char                             *help;
-    size_t                            offset;       /* in the store */
-} ngx_http_auth_api_token_counter_t;
-
-
 static ngx_int_t ngx_http_auth_api_token_status_handler(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_auth_api_token_status_format(ngx_http_request_t *r);
-static void ngx_http_auth_api_token_status_read(
-    ngx_http_auth_api_token_zone_t *zone,
-    ngx_http_auth_api_token_status_t *status);
 static u_char *ngx_http_auth_api_token_status_json(u_char *p, u_char *last,
     ngx_http_auth_api_token_status_t *status, ngx_uint_t n);
 static u_char *ngx_http_auth_api_token_status_reasons(u_char *p, u_char *last,
     char *name, ngx_atomic_t *counters, ngx_uint_t lookups);
 static u_char *ngx_http_auth_api_token_status_buckets(u_char *p, u_char *last,
     char *name, ngx_atomic_t *counters, ngx_atomic_uint_t ms);
-static u_char *ngx_http_auth_api_token_status_prometheus(u_char *p,
-    u_char *last, ngx_http_auth_api_token_status_t *status, ngx_uint_t n);
-static u_char *ngx_http_auth_api_token_status_histogram(u_char *p, u_char *last,
-    char *name, char *help, size_t counters, size_t ms,
-    ngx_http_auth_api_token_status_t *status, ngx_uint_t n);
-static u_char *ngx_http_auth_api_token_status_metric(u_char *p, u_char *last,
-    char *name, char *type, char *help);
-static ngx_str_t *ngx_http_auth_api_token_status_reason(ngx_uint_t reason,
-    ngx_uint_t lookups);
-
-
-#define ngx_http_auth_api_token_counter_offset(member)                        \
-    (offsetof(ngx_http_auth_api_token_store_t, figures)                       \
-     + offsetof(ngx_http_auth_api_token_figures_t, member))
-
-
-#define ngx_http_auth_api_token_counter(status, counter)                      \
-    (*(ngx_atomic_t *) ((char *) &(status)->store + (counter)->offset))
-
-
-static ngx_http_auth_api_token_counter_t  ngx_http_auth_api_token_counters[] = {
-
-    { "hits", "Requests answered from the zone.",
-      ngx_http_auth_api_token_counter_offset(hits) },
-
-    { "misses", "Requests that started a lookup.",
-      ngx_http_auth_api_token_counter_offset(misses) },
-
-    { "waits", "Requests that waited for a lookup under way.",
-      ngx_http_auth_api_token_counter_offset(waits) },
-
-    { "stale", "Requests answered with stale facts.",
-      ngx_http_auth_api_token_counter_offset(stale) },
-
-    { "refreshes", "Lookups started before facts ran out.",
-      ngx_http_auth_api_token_counter_offset(refreshes) },
-
-    { "purges", "Requests to purge.",
-      ngx_http_auth_api_token_counter_offset(purges) },
-
-    { "purged", "Verdicts purged.",
-      ngx_http_auth_api_token_counter_offset(purged) },
-
-    { "breaker_opened", "How often the breaker opened.",
-      ngx_http_auth_api_token_counter_offset(opened) },
-
-    { "resets", "How often the zone was emptied after a worker died.",
-      ngx_http_auth_api_token_counter_offset(resets) },
-
-    { NULL, NULL, 0 }
-};
-
-
-static char  *ngx_http_auth_api_token_kinds[] = {
-    "facts",
-    "denials",
-    "budgets"
-};
 
 
 static ngx_http_auth_api_token_content_t
@@ -132,6 +52,7 @@ ngx_http_auth_api_token_status_handler(ngx_http_request_t *r)
     ngx_uint_t                            i, n;
     ngx_shm_zone_t                      **zone;
     ngx_http_complex_value_t              cv;
+    ngx_http_auth_api_token_zone_t       *amz;
     ngx_http_auth_api_token_status_t     *status;
     ngx_http_auth_api_token_main_conf_t  *amcf;
 
@@ -161,7 +82,9 @@ ngx_http_auth_api_token_status_handler(ngx_http_request_t *r)
     for (i = 0; i < n; i++) {
         status[i].name = &zone[i]->shm.name;
 
-        ngx_http_auth_api_token_status_read(zone[i]->data, &status[i]);
+        amz = zone[i]->data;
+
+        ngx_http_auth_api_token_store_figures(amz->store, &status[i].figures);
 
         len += NGX_HTTP_AUTH_API_TOKEN_STATUS_LEN
                + zone[i]->shm.name.len * NGX_HTTP_AUTH_API_TOKEN_STATUS_LINES;
@@ -228,44 +151,30 @@ ngx_http_auth_api_token_status_format(ngx_http_request_t *r)
 }
 
 
-static void
-ngx_http_auth_api_token_status_read(ngx_http_auth_api_token_zone_t *zone,
-    ngx_http_auth_api_token_status_t *status)
-{
-    ngx_http_auth_api_token_store_figures(zone->store, &status->store,
-                                          &status->in_flight,
-                                          &status->probing);
-
-    status->open = (status->store.failures
-                    >= NGX_HTTP_AUTH_API_TOKEN_FAILURES);
-    status->probing = status->open && status->probing;
-}
-
-
 static u_char *
 ngx_http_auth_api_token_status_json(u_char *p, u_char *last,
     ngx_http_auth_api_token_status_t *status, ngx_uint_t n)
 {
-    ngx_uint_t                          i, k;
-    ngx_http_auth_api_token_store_t    *store;
-    ngx_http_auth_api_token_counter_t  *counter;
-    ngx_http_auth_api_token_figures_t  *figures;
+    ngx_uint_t                           i, k;
+    ngx_http_auth_api_token_figures_t   *figures;
+    ngx_http_auth_api_token_counter_t   *counter;
+    ngx_http_auth_api_token_counters_t  *counters;
 
     p = ngx_slprintf(p, last, "{\"version\":\"%s\",\"zones\":{",
                      NGX_HTTP_AUTH_API_TOKEN_VERSION);
 
     for (i = 0; i < n; i++) {
-        store = &status[i].store;
-        figures = &store->figures;
+        figures = &status[i].figures;
+        counters = &figures->counters;
 
         p = ngx_slprintf(p, last, "%s\"%V\":{", i ? "," : "", status[i].name);
 
         p = ngx_http_auth_api_token_status_reasons(p, last, "decisions",
-                                                   figures->decisions, 0);
+                                                   counters->decisions, 0);
         p = ngx_http_auth_api_token_status_reasons(p, last, "lookups",
-                                                   figures->lookups, 1);
+                                                   counters->lookups, 1);
 
-        for (counter = ngx_http_auth_api_token_counters;
+        for (counter = ngx_http_auth_api_token_status_counters;
              counter->name;
              counter++)
         {
@@ -275,32 +184,27 @@ ngx_http_auth_api_token_status_json(u_char *p, u_char *last,
         }
 
         p = ngx_http_auth_api_token_status_buckets(p, last, "latency",
-                                                   figures->latencies,
-                                                   figures->latency);
+                                                   counters->latencies,
+                                                   counters->latency);
         p = ngx_http_auth_api_token_status_buckets(p, last, "wait",
-                                                   figures->waited,
-                                                   figures->waited_sum);
+                                                   counters->waited,
+                                                   counters->waited_sum);
 
         for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_KINDS; k++) {
-            p = ngx_slprintf(p, last, "\"%s\":{\"entries\":%uD,\"bytes\":%uL,"
+            p = ngx_slprintf(p, last, "\"%s\":{\"entries\":%ui,\"bytes\":%uz,"
                              "\"evicted\":%uA},",
                              ngx_http_auth_api_token_kinds[k],
-                             store->entries[k],
-                             (uint64_t) store->used[k]
-                                        * NGX_HTTP_AUTH_API_TOKEN_CELL,
-                             figures->evicted[k]);
+                             figures->entries[k], figures->bytes[k],
+                             counters->evicted[k]);
         }
 
-        p = ngx_slprintf(p, last, "\"evicted_age\":%uA,\"capacity\":%uL,"
-                         "\"in_flight\":%ui,\"queued\":%uD,\"limit\":%uD,"
+        p = ngx_slprintf(p, last, "\"evicted_age\":%uA,\"capacity\":%uz,"
+                         "\"in_flight\":%ui,\"queued\":%ui,\"limit\":%ui,"
                          "\"breaker\":\"%s\"}",
-                         figures->evicted_age / 1000,
-                         (uint64_t) store->ncells
-                                    * NGX_HTTP_AUTH_API_TOKEN_CELL,
-                         status[i].in_flight, store->queued, store->lookups,
-                         status[i].probing ? "probing"
-                                           : status[i].open ? "open"
-                                                            : "closed");
+                         counters->evicted_age / 1000, figures->capacity,
+                         figures->in_flight, figures->queued, figures->limit,
+                         figures->probing ? "probing"
+                                          : figures->open ? "open" : "closed");
     }
 
     return ngx_slprintf(p, last, "}}\n");
@@ -353,266 +257,6 @@ ngx_http_auth_api_token_status_buckets(u_char *p, u_char *last, char *name,
 
     return ngx_slprintf(p, last, "\"+Inf\":%uL},\"count\":%uL,\"sum\":%uA},",
                         sum, sum, ms);
-}
-
-
-/* https://prometheus.io/docs/instrumenting/exposition_formats/ */
-
-static u_char *
-ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
-    ngx_http_auth_api_token_status_t *status, ngx_uint_t n)
-{
-    char                                name[64];
-    ngx_str_t                          *reason;
-    ngx_uint_t                          i, k;
-    ngx_http_auth_api_token_counter_t  *counter;
-
-    p = ngx_http_auth_api_token_status_metric(p, last, "decisions_total",
-                                              "counter",
-                                              "Decisions by reason.");
-
-    for (i = 0; i < n; i++) {
-        for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_REASONS; k++) {
-            reason = ngx_http_auth_api_token_status_reason(k, 0);
-
-            if (reason) {
-                p = ngx_slprintf(p, last, "auth_api_token_decisions_total"
-                                 "{zone=\"%V\",reason=\"%V\"} %uA\n",
-                                 status[i].name, reason,
-                                 status[i].store.figures.decisions[k]);
-            }
-        }
-    }
-
-    p = ngx_http_auth_api_token_status_metric(p, last, "lookups_total",
-                                              "counter",
-                                              "Lookups by outcome.");
-
-    for (i = 0; i < n; i++) {
-        for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_REASONS; k++) {
-            reason = ngx_http_auth_api_token_status_reason(k, 1);
-
-            if (reason) {
-                p = ngx_slprintf(p, last, "auth_api_token_lookups_total"
-                                 "{zone=\"%V\",outcome=\"%V\"} %uA\n",
-                                 status[i].name, reason,
-                                 status[i].store.figures.lookups[k]);
-            }
-        }
-    }
-
-    p = ngx_http_auth_api_token_status_histogram(p, last,
-                            "lookup_duration_seconds", "How long lookups took.",
-                            ngx_http_auth_api_token_counter_offset(latencies),
-                            ngx_http_auth_api_token_counter_offset(latency),
-                            status, n);
-
-    p = ngx_http_auth_api_token_status_histogram(p, last,
-                            "request_wait_seconds",
-                            "How long clients waited for a verdict.",
-                            ngx_http_auth_api_token_counter_offset(waited),
-                            ngx_http_auth_api_token_counter_offset(waited_sum),
-                            status, n);
-
-    for (counter = ngx_http_auth_api_token_counters; counter->name; counter++) {
-
-        ngx_sprintf((u_char *) name, "%s_total%Z", counter->name);
-
-        p = ngx_http_auth_api_token_status_metric(p, last, name, "counter",
-                                                  counter->help);
-
-        for (i = 0; i < n; i++) {
-            p = ngx_slprintf(p, last, "auth_api_token_%s{zone=\"%V\"} %uA\n",
-                             name, status[i].name,
-                             ngx_http_auth_api_token_counter(&status[i],
-                                                             counter));
-        }
-    }
-
-    p = ngx_http_auth_api_token_status_metric(p, last, "evictions_total",
-                                              "counter",
-                                              "Entries evicted to make room.");
-
-    for (i = 0; i < n; i++) {
-        for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_KINDS; k++) {
-            p = ngx_slprintf(p, last, "auth_api_token_evictions_total"
-                             "{zone=\"%V\",kind=\"%s\"} %uA\n",
-                             status[i].name, ngx_http_auth_api_token_kinds[k],
-                             status[i].store.figures.evicted[k]);
-        }
-    }
-
-    p = ngx_http_auth_api_token_status_metric(p, last, "entries", "gauge",
-                                              "Entries in the zone.");
-
-    for (i = 0; i < n; i++) {
-        for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_KINDS; k++) {
-            p = ngx_slprintf(p, last, "auth_api_token_entries"
-                             "{zone=\"%V\",kind=\"%s\"} %uD\n",
-                             status[i].name, ngx_http_auth_api_token_kinds[k],
-                             status[i].store.entries[k]);
-        }
-    }
-
-    p = ngx_http_auth_api_token_status_metric(p, last, "bytes", "gauge",
-                                              "Memory the entries take.");
-
-    for (i = 0; i < n; i++) {
-        for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_KINDS; k++) {
-            p = ngx_slprintf(p, last, "auth_api_token_bytes"
-                             "{zone=\"%V\",kind=\"%s\"} %uL\n",
-                             status[i].name, ngx_http_auth_api_token_kinds[k],
-                             (uint64_t) status[i].store.used[k]
-                                        * NGX_HTTP_AUTH_API_TOKEN_CELL);
-        }
-    }
-
-    p = ngx_http_auth_api_token_status_metric(p, last, "capacity_bytes",
-                                              "gauge",
-                                              "Memory there is for entries.");
-
-    for (i = 0; i < n; i++) {
-        p = ngx_slprintf(p, last, "auth_api_token_capacity_bytes{zone=\"%V\"} "
-                         "%uL\n", status[i].name,
-                         (uint64_t) status[i].store.ncells
-                                    * NGX_HTTP_AUTH_API_TOKEN_CELL);
-    }
-
-    p = ngx_http_auth_api_token_status_metric(p, last, "evicted_age_seconds",
-                                              "gauge",
-                                              "Age of the last facts evicted.");
-
-    for (i = 0; i < n; i++) {
-        p = ngx_slprintf(p, last, "auth_api_token_evicted_age_seconds"
-                         "{zone=\"%V\"} %uA.%03uA\n", status[i].name,
-                         status[i].store.figures.evicted_age / 1000,
-                         status[i].store.figures.evicted_age % 1000);
-    }
-
-    p = ngx_http_auth_api_token_status_metric(p, last, "lookups_in_flight",
-                                              "gauge", "Lookups under way.");
-
-    for (i = 0; i < n; i++) {
-        p = ngx_slprintf(p, last, "auth_api_token_lookups_in_flight"
-                         "{zone=\"%V\"} %ui\n", status[i].name,
-                         status[i].in_flight);
-    }
-
-    p = ngx_http_auth_api_token_status_metric(p, last, "lookups_queued",
-                                              "gauge",
-                                              "Requests that wait for a place "
-                                              "among the lookups.");
-
-    for (i = 0; i < n; i++) {
-        p = ngx_slprintf(p, last, "auth_api_token_lookups_queued{zone=\"%V\"} "
-                         "%uD\n", status[i].name, status[i].store.queued);
-    }
-
-    p = ngx_http_auth_api_token_status_metric(p, last, "lookups_limit", "gauge",
-                                              "Lookups there may be at once.");
-
-    for (i = 0; i < n; i++) {
-        p = ngx_slprintf(p, last, "auth_api_token_lookups_limit{zone=\"%V\"} "
-                         "%uD\n", status[i].name, status[i].store.lookups);
-    }
-
-    p = ngx_http_auth_api_token_status_metric(p, last, "breaker_open", "gauge",
-                                              "Whether the breaker is open.");
-
-    for (i = 0; i < n; i++) {
-        p = ngx_slprintf(p, last, "auth_api_token_breaker_open{zone=\"%V\"} "
-                         "%ui\n", status[i].name, status[i].open);
-    }
-
-    return p;
-}
-
-
-static u_char *
-ngx_http_auth_api_token_status_histogram(u_char *p, u_char *last, char *name,
-    char *help, size_t counters, size_t ms,
-    ngx_http_auth_api_token_status_t *status, ngx_uint_t n)
-{
-    u_char        *store;
-    uint64_t       sum;
-    ngx_uint_t     i, k;
-    ngx_atomic_t  *counter, *total;
-
-    /* ngx_http_auth_api_token_latencies, as Prometheus writes them */
-
-    static char  *le[NGX_HTTP_AUTH_API_TOKEN_LATENCIES] = {
-        "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5",
-        "10"
-    };
-
-    p = ngx_http_auth_api_token_status_metric(p, last, name, "histogram", help);
-
-    for (i = 0; i < n; i++) {
-        store = (u_char *) &status[i].store;
-        counter = (ngx_atomic_t *) (store + counters);
-        total = (ngx_atomic_t *) (store + ms);
-        sum = 0;
-
-        for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_LATENCIES; k++) {
-            sum += counter[k];
-
-            p = ngx_slprintf(p, last, "auth_api_token_%s_bucket"
-                             "{zone=\"%V\",le=\"%s\"} %uL\n",
-                             name, status[i].name, le[k], sum);
-        }
-
-        sum += counter[k];
-
-        p = ngx_slprintf(p, last,
-                         "auth_api_token_%s_bucket"
-                         "{zone=\"%V\",le=\"+Inf\"} %uL\n"
-                         "auth_api_token_%s_sum{zone=\"%V\"} %uA.%03uA\n"
-                         "auth_api_token_%s_count{zone=\"%V\"} %uL\n",
-                         name, status[i].name, sum,
-                         name, status[i].name, *total / 1000, *total % 1000,
-                         name, status[i].name, sum);
-    }
-
-    return p;
-}
-
-
-static u_char *
-ngx_http_auth_api_token_status_metric(u_char *p, u_char *last, char *name,
-    char *type, char *help)
-{
-    return ngx_slprintf(p, last, "# HELP auth_api_token_%s %s\n"
-                        "# TYPE auth_api_token_%s %s\n",
-                        name, help, name, type);
-}
-
-
-/* a decision may have any reason, a lookup ends with one of a few */
-
-static ngx_str_t *
-ngx_http_auth_api_token_status_reason(ngx_uint_t reason, ngx_uint_t lookups)
-{
-    static ngx_str_t  active = ngx_string("active");
-
-    if (reason == NGX_HTTP_AUTH_API_TOKEN_UNDECIDED) {
-        return NULL;
-    }
-
-    if (lookups) {
-
-        if (reason == NGX_HTTP_AUTH_API_TOKEN_PASS) {
-            return &active;
-        }
-
-        if (reason != NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE
-            && (reason < NGX_HTTP_AUTH_API_TOKEN_UNKNOWN
-                || reason > NGX_HTTP_AUTH_API_TOKEN_UNREADABLE))
-        {
-            return NULL;
-        }
-    }
-
-    return ngx_http_auth_api_token_reason_name(reason);
 }
 
 

@@ -6,7 +6,8 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_http_auth_api_token_record.h"
+#include "ngx_http_auth_api_token_figures.h"
+#include "ngx_http_auth_api_token_recover.h"
 
 
 ngx_msec_t  ngx_http_auth_api_token_latencies[
@@ -39,27 +40,42 @@ ngx_http_auth_api_token_store_waited(ngx_http_auth_api_token_store_t *store,
 
     i = ngx_http_auth_api_token_latency(ms);
 
-    (void) ngx_atomic_fetch_add(&store->figures.waited[i], 1);
-    (void) ngx_atomic_fetch_add(&store->figures.waited_sum, ms);
+    (void) ngx_atomic_fetch_add(&store->counters.waited[i], 1);
+    (void) ngx_atomic_fetch_add(&store->counters.waited_sum, ms);
+}
+
+
+ngx_http_auth_api_token_counters_t *
+ngx_http_auth_api_token_store_counters(ngx_http_auth_api_token_store_t *store)
+{
+    return &store->counters;
 }
 
 
 void
 ngx_http_auth_api_token_store_figures(ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_store_t *copy, ngx_uint_t *in_flight,
-    ngx_uint_t *probing)
+    ngx_http_auth_api_token_figures_t *figures)
 {
-    ngx_uint_t                        i;
+    ngx_uint_t                        i, probing;
     ngx_http_auth_api_token_lease_t  *lease;
 
-    *in_flight = 0;
-    *probing = 0;
+    ngx_memzero(figures, sizeof(ngx_http_auth_api_token_figures_t));
+
+    probing = 0;
 
     ngx_http_auth_api_token_store_lock(store);
 
-    *copy = *store;
+    figures->counters = store->counters;
 
-    ngx_memzero(copy->secret, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_KINDS; i++) {
+        figures->entries[i] = store->entries[i];
+        figures->bytes[i] = (size_t) store->used[i]
+                            * NGX_HTTP_AUTH_API_TOKEN_CELL;
+    }
+
+    figures->capacity = (size_t) store->ncells * NGX_HTTP_AUTH_API_TOKEN_CELL;
+    figures->limit = store->lookups;
+    figures->queued = store->queued;
 
     for (i = 0; i < store->lookups; i++) {
         lease = &store->leases[i];
@@ -67,10 +83,13 @@ ngx_http_auth_api_token_store_figures(ngx_http_auth_api_token_store_t *store,
         if (lease->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
             || lease->state == NGX_HTTP_AUTH_API_TOKEN_PURGED)
         {
-            (*in_flight)++;
-            *probing |= lease->probe;
+            figures->in_flight++;
+            probing |= lease->probe;
         }
     }
+
+    figures->open = (store->failures >= NGX_HTTP_AUTH_API_TOKEN_FAILURES);
+    figures->probing = figures->open && probing;
 
     ngx_http_auth_api_token_store_unlock(store);
 }

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include "ngx_http_auth_api_token_index.h"
 #include "ngx_http_auth_api_token_record.h"
+#include "ngx_http_auth_api_token_recover.h"
 
 
 /* how many records are looked at before others may have the mutex */
@@ -51,7 +52,7 @@ ngx_http_auth_api_token_store_purge(ngx_http_auth_api_token_store_t *store,
         n = store->entries[NGX_HTTP_AUTH_API_TOKEN_FACTS]
             + store->entries[NGX_HTTP_AUTH_API_TOKEN_DENIAL];
 
-        ngx_http_auth_api_token_record_reset(store);
+        ngx_http_auth_api_token_store_empty(store);
     }
 
     ngx_http_auth_api_token_store_unlock(store);
@@ -72,8 +73,8 @@ ngx_http_auth_api_token_store_purge(ngx_http_auth_api_token_store_t *store,
 
     ngx_http_auth_api_token_store_lock(store);
 
-    store->figures.purges++;
-    store->figures.purged += n;
+    store->counters.purges++;
+    store->counters.purged += n;
 
     ngx_http_auth_api_token_store_unlock(store);
 
@@ -117,13 +118,13 @@ ngx_http_auth_api_token_store_walk(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_purge_t *purge, ngx_uint_t by_node,
     ngx_uint_t first, ngx_uint_t last)
 {
-    u_char                             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+    u_char                             key[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
     ngx_uint_t                         i, n;
     ngx_http_auth_api_token_record_t  *record, *next;
 
     n = 0;
 
-    ngx_memzero(key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
+    ngx_memzero(key, NGX_HTTP_AUTH_API_TOKEN_KEY_LEN);
 
     do {
         ngx_http_auth_api_token_store_lock(store);
@@ -151,7 +152,7 @@ ngx_http_auth_api_token_store_walk(ngx_http_auth_api_token_store_t *store,
 
         if (next) {
             first = next->node.key;
-            ngx_memcpy(key, next->key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
+            ngx_memcpy(key, next->key, NGX_HTTP_AUTH_API_TOKEN_KEY_LEN);
         }
 
         ngx_http_auth_api_token_store_unlock(store);

@@ -7,7 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_http_auth_api_token_index.h"
-#include "ngx_http_auth_api_token_record.h"
+#include "ngx_http_auth_api_token_recover.h"
 
 
 /* the tree of records whose node.key has the same first bits */
@@ -34,19 +34,6 @@ static ngx_int_t ngx_http_auth_api_token_index_cmp(ngx_uint_t node_key,
     u_char *key, ngx_http_auth_api_token_record_t *record);
 static void ngx_http_auth_api_token_index_attach(ngx_rbtree_node_t *temp,
     ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
-
-
-void
-ngx_http_auth_api_token_index_reset(ngx_http_auth_api_token_store_t *store)
-{
-    ngx_uint_t  i;
-
-    ngx_rbtree_sentinel_init(&store->sentinel);
-
-    for (i = 0; i < store->nroots; i++) {
-        store->roots[i] = 0;
-    }
-}
 
 
 ngx_uint_t
@@ -110,7 +97,7 @@ ngx_http_auth_api_token_index_find(ngx_http_auth_api_token_store_t *store,
 
         record = ngx_rbtree_data(node, ngx_http_auth_api_token_record_t, node);
 
-        rc = ngx_memcmp(key, record->key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
+        rc = ngx_memcmp(key, record->key, NGX_HTTP_AUTH_API_TOKEN_KEY_LEN);
 
         if (rc == 0) {
             return record;
@@ -251,7 +238,7 @@ ngx_http_auth_api_token_index_cmp(ngx_uint_t node_key, u_char *key,
         return (node_key < record->node.key) ? -1 : 1;
     }
 
-    return ngx_memcmp(key, record->key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
+    return ngx_memcmp(key, record->key, NGX_HTTP_AUTH_API_TOKEN_KEY_LEN);
 }
 
 

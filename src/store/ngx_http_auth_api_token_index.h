@@ -10,7 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_http_auth_api_token_store.h"
+#include "ngx_http_auth_api_token_layout.h"
 
 
 /*
@@ -18,14 +18,6 @@
  * the mutex if they do not say otherwise, and those that change the index need
  * the mark of the store.
  */
-
-
-/*
- * Empties the index.
- */
-
-void ngx_http_auth_api_token_index_reset(
-    ngx_http_auth_api_token_store_t *store);
 
 
 /*

@@ -8,20 +8,16 @@
 #include <ngx_core.h>
 #include "ngx_http_auth_api_token_index.h"
 #include "ngx_http_auth_api_token_lease.h"
-#include "ngx_http_auth_api_token_queue.h"
 #include "ngx_http_auth_api_token_record.h"
+#include "ngx_http_auth_api_token_recover.h"
 
 
 /* who asks has a time limit of its own; the lease ends if that did not work */
 
-#define NGX_HTTP_AUTH_API_TOKEN_GRACE       1000
+#define NGX_HTTP_AUTH_API_TOKEN_GRACE      1000
 
-/* how often it is asked whether processes are gone */
-
-#define NGX_HTTP_AUTH_API_TOKEN_CHECK_TIME  100
-
-#define NGX_HTTP_AUTH_API_TOKEN_MIN_DELAY   1000
-#define NGX_HTTP_AUTH_API_TOKEN_MAX_DELAY   30000
+#define NGX_HTTP_AUTH_API_TOKEN_MIN_DELAY  1000
+#define NGX_HTTP_AUTH_API_TOKEN_MAX_DELAY  30000
 
 
 /* times are compared as differences, as they may wrap */
@@ -32,10 +28,6 @@
 
 static ngx_uint_t ngx_http_auth_api_token_lease_asking(
     ngx_http_auth_api_token_lease_t *lease, ngx_msec_t now);
-static void ngx_http_auth_api_token_lease_release(
-    ngx_http_auth_api_token_store_t *store, ngx_uint_t (*gone)(ngx_pid_t pid));
-static ngx_uint_t ngx_http_auth_api_token_lease_check(
-    ngx_http_auth_api_token_store_t *store, ngx_msec_t now);
 static ngx_uint_t ngx_http_auth_api_token_budget_excess(
     ngx_http_auth_api_token_record_t *record,
     ngx_http_auth_api_token_budget_t *budget, ngx_msec_t now);
@@ -54,7 +46,7 @@ ngx_http_auth_api_token_lease_find(ngx_http_auth_api_token_store_t *store,
         if ((lease->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
              || lease->state == NGX_HTTP_AUTH_API_TOKEN_FAILED)
             && ngx_http_auth_api_token_before(now, lease->deadline)
-            && ngx_memcmp(lease->key, key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN)
+            && ngx_memcmp(lease->key, key, NGX_HTTP_AUTH_API_TOKEN_KEY_LEN)
                == 0)
         {
             return lease;
@@ -148,7 +140,7 @@ ngx_http_auth_api_token_lease_take(ngx_http_auth_api_token_store_t *store,
     lease->probe = (store->failures >= NGX_HTTP_AUTH_API_TOKEN_FAILURES);
     lease->opaque = (question->id.len == 0);
 
-    ngx_memcpy(lease->key, question->key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
+    ngx_memcpy(lease->key, question->key, NGX_HTTP_AUTH_API_TOKEN_KEY_LEN);
 
     if (question->budget) {
         ngx_memcpy(&lease->budget, question->budget->key, sizeof(uint64_t));
@@ -262,77 +254,6 @@ ngx_http_auth_api_token_store_poll(ngx_http_auth_api_token_store_t *store,
 }
 
 
-void
-ngx_http_auth_api_token_store_release(ngx_http_auth_api_token_store_t *store,
-    ngx_uint_t (*gone)(ngx_pid_t pid))
-{
-    ngx_http_auth_api_token_store_lock(store);
-
-    ngx_http_auth_api_token_lease_release(store, gone);
-    ngx_http_auth_api_token_queue_release(store, gone);
-
-    ngx_http_auth_api_token_store_unlock(store);
-}
-
-
-static void
-ngx_http_auth_api_token_lease_release(ngx_http_auth_api_token_store_t *store,
-    ngx_uint_t (*gone)(ngx_pid_t pid))
-{
-    ngx_uint_t                        i;
-    ngx_http_auth_api_token_lease_t  *lease;
-
-    for (i = 0; i < store->lookups; i++) {
-        lease = &store->leases[i];
-
-        if ((lease->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
-             || lease->state == NGX_HTTP_AUTH_API_TOKEN_PURGED)
-            && gone(lease->pid))
-        {
-            lease->state = NGX_HTTP_AUTH_API_TOKEN_FREE;
-        }
-    }
-}
-
-
-void
-ngx_http_auth_api_token_store_check(ngx_http_auth_api_token_store_t *store,
-    ngx_msec_t now, ngx_uint_t (*gone)(ngx_pid_t pid))
-{
-    if (!ngx_http_auth_api_token_lease_check(store, now)) {
-        return;
-    }
-
-    ngx_http_auth_api_token_store_lock(store);
-
-    /* all that wait come at the same time */
-
-    if (ngx_http_auth_api_token_lease_check(store, now)) {
-        store->checked = now;
-
-        ngx_http_auth_api_token_lease_release(store, gone);
-        ngx_http_auth_api_token_queue_release(store, gone);
-    }
-
-    ngx_http_auth_api_token_store_unlock(store);
-}
-
-
-/* a clock that is behind, or ahead after months, must not end all checks */
-
-static ngx_uint_t
-ngx_http_auth_api_token_lease_check(ngx_http_auth_api_token_store_t *store,
-    ngx_msec_t now)
-{
-    ngx_msec_int_t  ms;
-
-    ms = (ngx_msec_int_t) (now - store->checked);
-
-    return ms >= NGX_HTTP_AUTH_API_TOKEN_CHECK_TIME
-           || ms <= -NGX_HTTP_AUTH_API_TOKEN_CHECK_TIME;
-}
-
-
 ngx_msec_t
 ngx_http_auth_api_token_breaker_wait(ngx_http_auth_api_token_store_t *store,
     ngx_msec_t now)
@@ -387,7 +308,7 @@ ngx_http_auth_api_token_breaker_tell(ngx_http_auth_api_token_store_t *store,
 
     } else if (store->failures == NGX_HTTP_AUTH_API_TOKEN_FAILURES) {
         store->delay = NGX_HTTP_AUTH_API_TOKEN_MIN_DELAY;
-        store->figures.opened++;
+        store->counters.opened++;
 
     } else {
 

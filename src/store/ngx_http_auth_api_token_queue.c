@@ -7,7 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_http_auth_api_token_queue.h"
-#include "ngx_http_auth_api_token_record.h"
+#include "ngx_http_auth_api_token_recover.h"
 
 
 /* the others look for a place every 10 ms, and may be a little late */
@@ -149,38 +149,6 @@ ngx_http_auth_api_token_queue_spare(ngx_http_auth_api_token_store_t *store)
     }
 
     return NULL;
-}
-
-
-void
-ngx_http_auth_api_token_queue_release(ngx_http_auth_api_token_store_t *store,
-    ngx_uint_t (*gone)(ngx_pid_t pid))
-{
-    ngx_uint_t                        i;
-    ngx_http_auth_api_token_queue_t  *queue;
-
-    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_QUEUES; i++) {
-        queue = &store->queues[i];
-
-        if (queue->waiting && gone(queue->pid)) {
-            ngx_http_auth_api_token_store_change(store);
-
-            store->queued -= queue->waiting;
-            ngx_http_auth_api_token_crash();
-
-            queue->waiting = 0;
-        }
-    }
-}
-
-
-void
-ngx_http_auth_api_token_queue_reset(ngx_http_auth_api_token_store_t *store)
-{
-    ngx_memzero(store->queues, sizeof(store->queues));
-    ngx_http_auth_api_token_crash();
-
-    store->queued = 0;
 }
 
 

@@ -10,7 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_http_auth_api_token_store.h"
+#include "ngx_http_auth_api_token_layout.h"
 
 
 /*
@@ -59,23 +59,6 @@ ngx_uint_t ngx_http_auth_api_token_queue_leave(
 
 void ngx_http_auth_api_token_queue_give(ngx_http_auth_api_token_store_t *store,
     ngx_pid_t pid);
-
-
-/*
- * Gives back all places of processes of which gone() says that they are no
- * more.
- */
-
-void ngx_http_auth_api_token_queue_release(
-    ngx_http_auth_api_token_store_t *store, ngx_uint_t (*gone)(ngx_pid_t pid));
-
-
-/*
- * Empties the queue.
- */
-
-void ngx_http_auth_api_token_queue_reset(
-    ngx_http_auth_api_token_store_t *store);
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_QUEUE_H_INCLUDED_ */

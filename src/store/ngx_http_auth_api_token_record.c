@@ -7,8 +7,8 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_http_auth_api_token_index.h"
-#include "ngx_http_auth_api_token_queue.h"
 #include "ngx_http_auth_api_token_record.h"
+#include "ngx_http_auth_api_token_recover.h"
 
 
 #define ngx_http_auth_api_token_queue(store, kind)                            \
@@ -41,42 +41,6 @@ static void ngx_http_auth_api_token_free_cell(
 static ngx_uint_t ngx_http_auth_api_token_count_cells(size_t len);
 static size_t ngx_http_auth_api_token_record_len(
     ngx_http_auth_api_token_record_t *record);
-
-
-void
-ngx_http_auth_api_token_store_recover(ngx_http_auth_api_token_store_t *store)
-{
-    ngx_http_auth_api_token_record_reset(store);
-
-    ngx_memzero(store->leases,
-                store->lookups * sizeof(ngx_http_auth_api_token_lease_t));
-
-    ngx_http_auth_api_token_queue_reset(store);
-
-    store->figures.resets++;
-}
-
-
-void
-ngx_http_auth_api_token_record_reset(ngx_http_auth_api_token_store_t *store)
-{
-    ngx_uint_t  kind;
-
-    ngx_queue_init(&store->facts);
-    ngx_queue_init(&store->others);
-
-    ngx_http_auth_api_token_index_reset(store);
-
-    for (kind = 0; kind < NGX_HTTP_AUTH_API_TOKEN_KINDS; kind++) {
-        store->entries[kind] = 0;
-        store->used[kind] = 0;
-    }
-
-    store->opaque = 0;
-    store->fresh = 1;
-    store->free = 0;
-    store->nfree = store->ncells;
-}
 
 
 void
@@ -242,7 +206,7 @@ ngx_http_auth_api_token_record_add(ngx_http_auth_api_token_store_t *store,
     record->tried = 0;
     record->reason = (u_char) reason;
 
-    ngx_memcpy(record->key, key, NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN);
+    ngx_memcpy(record->key, key, NGX_HTTP_AUTH_API_TOKEN_KEY_LEN);
 
     ngx_http_auth_api_token_index_insert(store, record);
     ngx_http_auth_api_token_crash();
@@ -355,11 +319,11 @@ ngx_http_auth_api_token_evict(ngx_http_auth_api_token_store_t *store,
     q = ngx_queue_last(queue);
     record = ngx_queue_data(q, ngx_http_auth_api_token_record_t, queue);
 
-    store->figures.evicted[ngx_http_auth_api_token_kind(record)]++;
+    store->counters.evicted[ngx_http_auth_api_token_kind(record)]++;
 
     if (queue == &store->facts) {
         age = (ngx_msec_int_t) (now - record->asked);
-        store->figures.evicted_age = ngx_max(age, 0);
+        store->counters.evicted_age = ngx_max(age, 0);
     }
 
     ngx_http_auth_api_token_record_delete(store, record);
@@ -427,16 +391,3 @@ ngx_http_auth_api_token_record_len(ngx_http_auth_api_token_record_t *record)
 
     return len;
 }
-
-
-#if (NGX_HTTP_AUTH_API_TOKEN_CRASH)
-
-void
-ngx_http_auth_api_token_crash(void)
-{
-    if (ngx_random() % NGX_HTTP_AUTH_API_TOKEN_CRASH == 0) {
-        (void) raise(SIGKILL);
-    }
-}
-
-#endif

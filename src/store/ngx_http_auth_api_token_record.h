@@ -10,107 +10,13 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_http_auth_api_token_store.h"
+#include "ngx_http_auth_api_token_layout.h"
 
 
 /*
  * The records of a store, for the functions of the store only.  Those below
  * need the mutex, and those that change the store need its mark.
  */
-
-
-#if (NGX_HTTP_AUTH_API_TOKEN_CRASH)
-
-/* for tests: some of the processes that change the store die here */
-
-void ngx_http_auth_api_token_crash(void);
-
-#else
-
-#define ngx_http_auth_api_token_crash()
-
-#endif
-
-
-/*
- * Empties what a process left half changed, and counts a reset.
- */
-
-void ngx_http_auth_api_token_store_recover(
-    ngx_http_auth_api_token_store_t *store);
-
-
-/*
- * The order of writes matters to who finds them after a signal killed their
- * process, and not to a processor that runs at the same time.
- */
-
-#if (NGX_HAVE_GCC_ATOMIC)
-#define ngx_http_auth_api_token_fence()  __atomic_signal_fence(__ATOMIC_SEQ_CST)
-#else
-#define ngx_http_auth_api_token_fence()  ngx_memory_barrier()
-#endif
-
-
-/*
- * The cells of a store, counted from 1.
- */
-
-#define ngx_http_auth_api_token_cell(store, n)                                \
-    ((ngx_http_auth_api_token_cell_t *)                                       \
-         ((store)->cells + ((size_t) (n) - 1) * NGX_HTTP_AUTH_API_TOKEN_CELL))
-
-#define ngx_http_auth_api_token_cell_number(store, cell)                      \
-    ((uint32_t) (((u_char *) (cell) - (store)->cells)                         \
-                 / NGX_HTTP_AUTH_API_TOKEN_CELL + 1))
-
-
-/*
- * Takes the mutex, and empties the store if it has the mark of a process that
- * died; sets the mark; takes it away and frees the mutex.
- */
-
-static ngx_inline void
-ngx_http_auth_api_token_store_lock(ngx_http_auth_api_token_store_t *store)
-{
-    ngx_shmtx_lock(store->mutex);
-
-    /* nginx freed the mutex of who died, but what it changed is half done */
-
-    if (store->changing) {
-        ngx_http_auth_api_token_store_recover(store);
-    }
-}
-
-
-static ngx_inline void
-ngx_http_auth_api_token_store_change(ngx_http_auth_api_token_store_t *store)
-{
-    store->changing = 1;
-
-    ngx_http_auth_api_token_fence();
-}
-
-
-static ngx_inline void
-ngx_http_auth_api_token_store_unlock(ngx_http_auth_api_token_store_t *store)
-{
-    if (store->changing) {
-        ngx_http_auth_api_token_fence();
-
-        store->changing = 0;
-    }
-
-    ngx_shmtx_unlock(store->mutex);
-}
-
-
-/*
- * Empties the store.
- */
-
-void ngx_http_auth_api_token_record_reset(
-    ngx_http_auth_api_token_store_t *store);
 
 
 /*

@@ -6,25 +6,23 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_http_auth_api_token_figures.h"
 #include "ngx_http_auth_api_token_index.h"
 #include "ngx_http_auth_api_token_lease.h"
 #include "ngx_http_auth_api_token_queue.h"
 #include "ngx_http_auth_api_token_record.h"
-#include "ngx_http_auth_api_token_store.h"
+#include "ngx_http_auth_api_token_recover.h"
 
 
-#define NGX_HTTP_AUTH_API_TOKEN_MIN_CELLS    64
-#define NGX_HTTP_AUTH_API_TOKEN_TREE         8        /* cells for a root */
-#define NGX_HTTP_AUTH_API_TOKEN_MIN_RESERVE  8
-#define NGX_HTTP_AUTH_API_TOKEN_MAX_ID       64       /* of denials */
+#define NGX_HTTP_AUTH_API_TOKEN_MAX_ID  64           /* of denials */
 
 /* how far the clocks of two workers may be apart, ms */
 
-#define NGX_HTTP_AUTH_API_TOKEN_SKEW         60000
+#define NGX_HTTP_AUTH_API_TOKEN_SKEW    60000
 
 /* a refresh that failed is not tried again for a while, ms */
 
-#define NGX_HTTP_AUTH_API_TOKEN_PAUSE        1000
+#define NGX_HTTP_AUTH_API_TOKEN_PAUSE   1000
 
 
 static ngx_uint_t ngx_http_auth_api_token_store_node_key(
@@ -65,88 +63,6 @@ static void ngx_http_auth_api_token_store_keep(
     ngx_http_auth_api_token_lease_t *lease,
     ngx_http_auth_api_token_question_t *question,
     ngx_http_auth_api_token_verdict_t *verdict);
-
-
-ngx_http_auth_api_token_store_t *
-ngx_http_auth_api_token_store_create(void *addr, size_t size,
-    ngx_shmtx_t *mutex, ngx_uint_t lookups, ngx_uint_t queue,
-    ngx_uint_t denied)
-{
-    size_t                            len;
-    u_char                           *end;
-    uint32_t                          nroots, shift;
-    ngx_http_auth_api_token_store_t  *store;
-
-    store = addr;
-    end = (u_char *) addr + size;
-
-    len = offsetof(ngx_http_auth_api_token_store_t, leases)
-          + lookups * sizeof(ngx_http_auth_api_token_lease_t);
-
-    if (size < len) {
-        return NULL;
-    }
-
-    nroots = 2;
-    shift = 8 * sizeof(ngx_uint_t) - 1;
-
-    while (nroots < (size - len) / NGX_HTTP_AUTH_API_TOKEN_CELL
-                                 / NGX_HTTP_AUTH_API_TOKEN_TREE)
-    {
-        nroots *= 2;
-        shift--;
-    }
-
-    if (size < len + nroots * sizeof(uint32_t)
-               + ngx_cacheline_size
-               + NGX_HTTP_AUTH_API_TOKEN_MIN_CELLS
-                 * NGX_HTTP_AUTH_API_TOKEN_CELL)
-    {
-        return NULL;
-    }
-
-    ngx_memzero(store, len);
-
-    store->layout = NGX_HTTP_AUTH_API_TOKEN_LAYOUT;
-    store->lookups = lookups;
-    store->mutex = mutex;
-
-    store->nroots = nroots;
-    store->shift = shift;
-    store->roots = (uint32_t *) ((u_char *) addr + len);
-
-    store->cells = ngx_align_ptr(&store->roots[nroots], ngx_cacheline_size);
-    store->ncells = (end - store->cells) / NGX_HTTP_AUTH_API_TOKEN_CELL;
-    store->reserve = ngx_max(store->ncells / 128,
-                             NGX_HTTP_AUTH_API_TOKEN_MIN_RESERVE);
-
-    ngx_http_auth_api_token_store_limits(store, queue, denied);
-
-    if (ngx_http_auth_api_token_random(store->secret,
-                                       NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN)
-        != NGX_OK)
-    {
-        return NULL;
-    }
-
-    ngx_http_auth_api_token_record_reset(store);
-
-    return store;
-}
-
-
-void
-ngx_http_auth_api_token_store_limits(ngx_http_auth_api_token_store_t *store,
-    ngx_uint_t queue, ngx_uint_t denied)
-{
-    uint64_t  n;
-
-    store->queue = (uint32_t) queue;
-
-    n = (uint64_t) store->ncells * denied / 100;
-
-    store->max_denied = (uint32_t) ngx_max(n, store->reserve);
-}
 
 
 void
@@ -216,7 +132,7 @@ ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
         ngx_http_auth_api_token_store_tell(copy, question, reply);
 
         if (!question->again) {
-            (void) ngx_atomic_fetch_add(&store->figures.hits, 1);
+            (void) ngx_atomic_fetch_add(&store->counters.hits, 1);
         }
     }
 
@@ -370,7 +286,7 @@ ngx_http_auth_api_token_store_refresh(ngx_http_auth_api_token_store_t *store,
 
     lease->budget = 0;
 
-    store->figures.refreshes++;
+    store->counters.refreshes++;
 
     return NGX_OK;
 }
@@ -393,7 +309,7 @@ ngx_http_auth_api_token_store_miss(ngx_http_auth_api_token_store_t *store,
     if (lease && lease->state == NGX_HTTP_AUTH_API_TOKEN_ASKING) {
 
         if (!question->again) {
-            store->figures.waits++;
+            store->counters.waits++;
         }
 
         ngx_http_auth_api_token_store_ticket(store, lease, &reply->ticket);
@@ -481,7 +397,7 @@ ngx_http_auth_api_token_store_miss(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_lease_take(store, lease, question, node_key);
     ngx_http_auth_api_token_store_ticket(store, lease, &reply->ticket);
 
-    store->figures.misses++;
+    store->counters.misses++;
 
     return NGX_HTTP_AUTH_API_TOKEN_MISS;
 }
@@ -535,7 +451,7 @@ ngx_http_auth_api_token_store_stale(ngx_http_auth_api_token_store_t *store,
         copy = ngx_http_auth_api_token_store_hit(store, record, question,
                                                  reply);
 
-        store->figures.stale++;
+        store->counters.stale++;
     }
 
     ngx_http_auth_api_token_store_unlock(store);
@@ -567,9 +483,9 @@ ngx_http_auth_api_token_store_end(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_store_lock(store);
     ngx_http_auth_api_token_store_change(store);
 
-    store->figures.lookups[verdict->reason]++;
-    store->figures.latencies[i]++;
-    store->figures.latency += ms;
+    store->counters.lookups[verdict->reason]++;
+    store->counters.latencies[i]++;
+    store->counters.latency += ms;
 
     lease = ngx_http_auth_api_token_lease_get(store, ticket);
 

@@ -10,39 +10,33 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_http_auth_api_token_digest.h"
 #include "ngx_http_auth_api_token_verdict.h"
 
 
-/* any change to what lies in the zone changes this number */
+/*
+ * The store remembers what the API said of tokens, knows who asks it and who
+ * may, and counts.  It is a block of memory that processes share, and which all
+ * of them have at the same address.  It knows nginx's core, and nothing of
+ * configurations, requests, OpenSSL or the API.  It offers to be made, to be
+ * asked and told what the API said, to have requests wait for their turn, to
+ * forget, to show its figures, and to give back what a process that died held.
+ *
+ * The functions below take the mutex themselves if they do not say otherwise,
+ * and no pointer into a record outlives them.  While the store is changed it is
+ * marked: who finds the mark of a process that died empties the store.
+ */
 
-#define NGX_HTTP_AUTH_API_TOKEN_LAYOUT       4
 
-#define NGX_HTTP_AUTH_API_TOKEN_CELL         256
-#define NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS    4096
+#define NGX_HTTP_AUTH_API_TOKEN_KEY_LEN      32       /* of a secret, too */
+#define NGX_HTTP_AUTH_API_TOKEN_CELL         256      /* bytes, of an entry */
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_LOOKUPS  1024
 #define NGX_HTTP_AUTH_API_TOKEN_LATENCIES    11
 
-/* processes whose requests may wait at once */
 
-#define NGX_HTTP_AUTH_API_TOKEN_QUEUES       128
-
-/* how many in a row open the breaker */
-
-#define NGX_HTTP_AUTH_API_TOKEN_FAILURES     5
+typedef struct ngx_http_auth_api_token_store_s  ngx_http_auth_api_token_store_t;
 
 
-/*
- * A record is the facts of a token, or why it was denied, or the budget of
- * denied lookups of a client.  It takes one cell, and more of them if its bytes
- * do not fit: cells of one size leave no holes that are of no use.
- *
- * The index is a table of small trees.  node.key is made of the token's id; its
- * first bits choose the tree, which is ordered by node.key and then by the key.
- * So records of one id are neighbours, and need not hold it, and however many
- * tokens claim the same id, none takes long to find.  If the token has none to
- * claim, node.key is made of the key, and they hold their id.
- */
+/* what is remembered: facts, denials, and budgets of denied lookups */
 
 typedef enum {
     NGX_HTTP_AUTH_API_TOKEN_FACTS = 0,
@@ -52,70 +46,7 @@ typedef enum {
 } ngx_http_auth_api_token_kind_e;
 
 
-typedef struct {
-    ngx_rbtree_node_t  node;           /* node.data: when it was moved */
-    ngx_queue_t        queue;          /* last used first */
-    u_char             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
-    ngx_msec_t         asked;          /* when the API was; of a budget: used */
-    uint32_t           tried;          /* refresh, ms; of a budget: excess */
-    uint32_t           next;           /* cell, or 0 */
-    u_short            len[NGX_HTTP_AUTH_API_TOKEN_STRINGS];
-    u_char             reason;         /* of a budget: undecided */
-    u_char             data[1];
-} ngx_http_auth_api_token_record_t;
-
-
-#define ngx_http_auth_api_token_kind_of(reason)                               \
-    ((reason) == NGX_HTTP_AUTH_API_TOKEN_PASS                                 \
-     ? NGX_HTTP_AUTH_API_TOKEN_FACTS                                          \
-     : (reason) == NGX_HTTP_AUTH_API_TOKEN_UNDECIDED                          \
-       ? NGX_HTTP_AUTH_API_TOKEN_BUDGET : NGX_HTTP_AUTH_API_TOKEN_DENIAL)
-
-#define ngx_http_auth_api_token_kind(record)                                  \
-    ngx_http_auth_api_token_kind_of((record)->reason)
-
-
-typedef struct {
-    uint32_t           next;           /* cell, or 0 */
-    u_char             data[NGX_HTTP_AUTH_API_TOKEN_CELL - sizeof(uint32_t)];
-} ngx_http_auth_api_token_cell_t;
-
-
-/* the right to ask the API about a token, and a place among "lookups" */
-
-typedef enum {
-    NGX_HTTP_AUTH_API_TOKEN_FREE = 0,
-    NGX_HTTP_AUTH_API_TOKEN_ASKING,
-    NGX_HTTP_AUTH_API_TOKEN_PURGED,    /* asking, and nobody may believe it */
-    NGX_HTTP_AUTH_API_TOKEN_FAILED     /* for those who waited to learn of it */
-} ngx_http_auth_api_token_lease_e;
-
-
-typedef struct {
-    ngx_atomic_t       seq;
-    ngx_atomic_t       state;
-    ngx_msec_t         asked;
-    ngx_msec_t         deadline;       /* of a failed one: not to ask before;
-                                          of a free one: when it ended */
-    ngx_uint_t         id;             /* as node.key */
-    uint64_t           budget;         /* of the key's bytes, or 0 */
-    u_char             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
-    ngx_pid_t          pid;
-    uint32_t           retry_after;    /* of a failed one, s */
-    u_short            status;         /* the same */
-    u_char             health;         /* the same */
-    u_char             probe;
-    u_char             opaque;
-} ngx_http_auth_api_token_lease_t;
-
-
-/* how many requests of a process wait for a place among "lookups" */
-
-typedef struct {
-    ngx_pid_t          pid;
-    uint32_t           waiting;        /* 0: nobody has the entry */
-} ngx_http_auth_api_token_queue_t;
-
+/* they lie in the store, and count since it was made */
 
 typedef struct {
     ngx_atomic_t       decisions[NGX_HTTP_AUTH_API_TOKEN_REASONS];
@@ -135,51 +66,24 @@ typedef struct {
     ngx_atomic_t       resets;
     ngx_atomic_t       evicted[NGX_HTTP_AUTH_API_TOKEN_KINDS];
     ngx_atomic_t       evicted_age;    /* of the last facts, ms */
-} ngx_http_auth_api_token_figures_t;
+} ngx_http_auth_api_token_counters_t;
 
+
+/* a store at one moment */
 
 typedef struct {
-    uint32_t           layout;         /* stays first in any layout */
-    uint32_t           lookups;
+    ngx_http_auth_api_token_counters_t  counters;
 
-    uint32_t           ncells;
-    uint32_t           reserve;        /* cells for denials only */
-    uint32_t           max_denied;     /* cells */
-    u_char            *cells;
-    uint32_t           nroots;         /* a power of two */
-    uint32_t           shift;          /* of node.key, to choose a root */
-    uint32_t          *roots;          /* the cell of each, or 0 */
-    ngx_shmtx_t       *mutex;
-    u_char             secret[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+    size_t             capacity;       /* bytes there are for entries */
+    size_t             bytes[NGX_HTTP_AUTH_API_TOKEN_KINDS];
+    ngx_uint_t         entries[NGX_HTTP_AUTH_API_TOKEN_KINDS];
+    ngx_uint_t         limit;          /* of lookups in flight */
+    ngx_uint_t         in_flight;
+    ngx_uint_t         queued;
 
-    ngx_atomic_t       changing;
-
-    ngx_rbtree_node_t  sentinel;       /* of all trees */
-    ngx_queue_t        facts;
-    ngx_queue_t        others;
-    uint32_t           entries[NGX_HTTP_AUTH_API_TOKEN_KINDS];
-    uint32_t           used[NGX_HTTP_AUTH_API_TOKEN_KINDS];   /* cells */
-    uint32_t           opaque;         /* entries with an id of their own */
-    uint32_t           fresh;          /* first cell that was never used */
-    uint32_t           free;           /* list of cells */
-    uint32_t           nfree;
-
-    ngx_uint_t         failures;       /* in a row */
-    ngx_msec_t         delay;          /* of the breaker */
-    ngx_msec_t         until;          /* the breaker is open */
-
-    ngx_atomic_t       logged;         /* s, the last error */
-    ngx_atomic_t       seq;            /* of the last lease */
-
-    uint32_t           queue;          /* who may wait at once */
-    uint32_t           queued;         /* who does */
-    ngx_msec_t         checked;        /* whether processes are gone */
-
-    ngx_http_auth_api_token_figures_t  figures;
-
-    ngx_http_auth_api_token_queue_t    queues[NGX_HTTP_AUTH_API_TOKEN_QUEUES];
-    ngx_http_auth_api_token_lease_t    leases[1];
-} ngx_http_auth_api_token_store_t;
+    unsigned           open:1;         /* the breaker is */
+    unsigned           probing:1;      /* one lookup tries the API meanwhile */
+} ngx_http_auth_api_token_figures_t;
 
 
 /* a lease that was given */
@@ -192,7 +96,7 @@ typedef struct {
 
 
 typedef struct {
-    u_char             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+    u_char             key[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
     ngx_uint_t         rate;           /* thousandths of a denial a second */
     ngx_uint_t         burst;          /* denials */
 } ngx_http_auth_api_token_budget_t;
@@ -201,7 +105,7 @@ typedef struct {
 /* times are in milliseconds */
 
 typedef struct {
-    u_char             key[NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN];
+    u_char             key[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
     ngx_str_t          id;             /* claimed, or empty */
     ngx_uint_t         node_key;       /* of the id, or 0 if it is not known */
     ngx_msec_t         now;
@@ -249,24 +153,34 @@ typedef struct {
 
 
 /*
- * The store is a block of memory that processes share, and which all of them
- * have at the same address.  The functions below take the mutex themselves, and
- * no pointer into a record outlives them.  While the store is changed it is
- * marked: who finds the mark of a process that died empties the store.
+ * How many bytes a store takes beside its entries, if there may be so many
+ * lookups; and a few more, so that another layout has another number.
  */
+
+size_t ngx_http_auth_api_token_store_overhead(ngx_uint_t lookups);
 
 
 /*
  * Makes a store of "size" bytes at "addr", for "lookups" concurrent questions,
  * "queue" that wait for a place among them, and "denied" per cent for denials.
- * The mutex is shared as the memory is.
+ * The mutex is shared as the memory is.  The secret, of as many bytes as a key,
+ * is random, and copied.
  *
- * Returns NULL if the memory is too small, or there is no random secret.
+ * Returns NULL if the memory is too small.
  */
 
 ngx_http_auth_api_token_store_t *ngx_http_auth_api_token_store_create(
-    void *addr, size_t size, ngx_shmtx_t *mutex, ngx_uint_t lookups,
-    ngx_uint_t queue, ngx_uint_t denied);
+    void *addr, size_t size, ngx_shmtx_t *mutex, u_char *secret,
+    ngx_uint_t lookups, ngx_uint_t queue, ngx_uint_t denied);
+
+
+/*
+ * Whether a store that is found in memory is one of this layout, and for so
+ * many lookups.  Until that is known, nothing else may be done with it.
+ */
+
+ngx_uint_t ngx_http_auth_api_token_store_matches(
+    ngx_http_auth_api_token_store_t *store, ngx_uint_t lookups);
 
 
 /*
@@ -278,6 +192,23 @@ ngx_http_auth_api_token_store_t *ngx_http_auth_api_token_store_create(
 void ngx_http_auth_api_token_store_limits(
     ngx_http_auth_api_token_store_t *store, ngx_uint_t queue,
     ngx_uint_t denied);
+
+
+/*
+ * The secret the store was made with.  It is in the store, and never changes.
+ */
+
+u_char *ngx_http_auth_api_token_store_secret(
+    ngx_http_auth_api_token_store_t *store);
+
+
+/*
+ * When an error was logged last, in seconds, for those who log one in a second
+ * at most.  It is in the store, and written without the mutex.
+ */
+
+ngx_atomic_t *ngx_http_auth_api_token_store_logged(
+    ngx_http_auth_api_token_store_t *store);
 
 
 /*
@@ -414,11 +345,19 @@ ngx_uint_t ngx_http_auth_api_token_store_purge(
 
 
 /*
+ * The counters, which are in the store.
+ */
+
+ngx_http_auth_api_token_counters_t *ngx_http_auth_api_token_store_counters(
+    ngx_http_auth_api_token_store_t *store);
+
+
+/*
  * Counts a decision; takes no mutex.
  */
 
-#define ngx_http_auth_api_token_store_count(store, reason)                    \
-    (void) ngx_atomic_fetch_add(&(store)->figures.decisions[reason], 1)
+#define ngx_http_auth_api_token_store_count(counters, reason)                 \
+    (void) ngx_atomic_fetch_add(&(counters)->decisions[reason], 1)
 
 
 /*
@@ -430,14 +369,12 @@ void ngx_http_auth_api_token_store_waited(
 
 
 /*
- * Copies the store without records and leases, for its figures, and counts the
- * leases of lookups in flight.
+ * Copies the counters, and tells how full the store is and who asks.
  */
 
 void ngx_http_auth_api_token_store_figures(
     ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_store_t *copy, ngx_uint_t *in_flight,
-    ngx_uint_t *probing);
+    ngx_http_auth_api_token_figures_t *figures);
 
 
 /*
@@ -447,13 +384,6 @@ void ngx_http_auth_api_token_store_figures(
 
 extern ngx_msec_t  ngx_http_auth_api_token_latencies[
     NGX_HTTP_AUTH_API_TOKEN_LATENCIES];
-
-
-/*
- * Which of the counters is that of so many milliseconds.
- */
-
-ngx_uint_t ngx_http_auth_api_token_latency(ngx_msec_t ms);
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_STORE_H_INCLUDED_ */

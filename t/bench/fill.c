@@ -23,7 +23,8 @@ bench_fill(ngx_uint_t tokens)
 
     size = env_size(64, tokens + tokens / 10 + 100);
 
-    store = store_create(env_shared(size), size, env_mutex(), 64, 0, 10);
+    store = store_create(env_shared(size), size, env_mutex(), env_secret, 64, 0,
+                         10);
     if (store == NULL) {
         return NULL;
     }
@@ -63,7 +64,7 @@ bench_question(question_t *question, ngx_uint_t n, u_char *id)
 
     x = n + 1;
 
-    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN; i += sizeof(x)) {
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_KEY_LEN; i += sizeof(x)) {
         x = (x ^ (x >> 31)) * 0x9e3779b97f4a7c15;
         ngx_memcpy(question->key + i, &x, sizeof(x));
     }

@@ -255,7 +255,7 @@ check_order(check_ctx_t *ctx, check_record_t *record)
 
     if (previous->node.key == record->node.key
         && ngx_memcmp(previous->key, record->key,
-                      NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN)
+                      NGX_HTTP_AUTH_API_TOKEN_KEY_LEN)
            < 0)
     {
         return NGX_OK;

@@ -10,7 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_http_auth_api_token_store.h"
+#include "ngx_http_auth_api_token_layout.h"
 
 
 /*

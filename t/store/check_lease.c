@@ -100,7 +100,7 @@ check_pair(check_ctx_t *ctx, ngx_uint_t one, ngx_uint_t two)
     if (first->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
         && second->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
         && ngx_memcmp(first->key, second->key,
-                      NGX_HTTP_AUTH_API_TOKEN_DIGEST_LEN)
+                      NGX_HTTP_AUTH_API_TOKEN_KEY_LEN)
            == 0)
     {
         return check_fail(ctx, "leases %lu and %lu ask the same", one, two);

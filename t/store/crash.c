@@ -66,7 +66,7 @@ static void crash_alarm(int signo);
 static store_t         *crash_store;
 static crash_shared_t  *crash_shared;
 static pid_t            crash_pids[CRASH_CHILDREN];
-static u_char           crash_key[CRASH_KEYS][T(DIGEST_LEN)];
+static u_char           crash_key[CRASH_KEYS][T(KEY_LEN)];
 static char             crash_id[CRASH_IDS][16];
 static uint64_t         crash_seed;
 static ngx_uint_t       crash_deaths;
@@ -77,10 +77,10 @@ main(int argc, char **argv)
 {
     char             err[256];
     size_t           size;
-    ngx_uint_t       i, points, kills, done, in_flight, probing;
+    figures_t        figures;
+    ngx_uint_t       i, points, kills, done;
     ngx_atomic_t     ops;
     struct timespec  pause;
-    static store_t   copy;
 
     kills = argc > 1 ? strtoul(argv[1], NULL, 10) : 400;
     crash_seed = argc > 2 ? strtoul(argv[2], NULL, 10) : (uint64_t) getpid();
@@ -102,7 +102,7 @@ main(int argc, char **argv)
     size = env_size(CRASH_LOOKUPS, CRASH_CELLS);
 
     crash_shared = env_shared(sizeof(crash_shared_t));
-    crash_store = store_create(env_shared(size), size, env_mutex(),
+    crash_store = store_create(env_shared(size), size, env_mutex(), env_secret,
                                CRASH_LOOKUPS, CRASH_QUEUE, CRASH_DENIED);
 
     if (crash_store == NULL) {
@@ -150,21 +150,21 @@ main(int argc, char **argv)
     }
 
     store_release(crash_store, crash_gone);
-    store_figures(crash_store, &copy, &in_flight, &probing);
+    store_figures(crash_store, &figures);
 
     if (store_check(crash_store, err, sizeof(err)) != NGX_OK) {
         fprintf(stderr, "crash: broken: %s\n", err);
         return 1;
     }
 
-    if (in_flight || probing || copy.queued) {
-        fprintf(stderr, "crash: %lu in flight, %lu probing, %u queued\n",
-                (unsigned long) in_flight, (unsigned long) probing,
-                copy.queued);
+    if (figures.in_flight || figures.probing || figures.queued) {
+        fprintf(stderr, "crash: %lu in flight, %u probing, %lu queued\n",
+                (unsigned long) figures.in_flight, figures.probing,
+                (unsigned long) figures.queued);
         return 1;
     }
 
-    if (copy.figures.resets == 0 || crash_deaths == 0
+    if (figures.counters.resets == 0 || crash_deaths == 0
         || crash_shared->hits == 0 || crash_shared->checks == 0
         || crash_shared->queued == 0)
     {
@@ -177,7 +177,7 @@ main(int argc, char **argv)
            "%lu checks\n",
            points ? "ok" : "failed", (unsigned long) points,
            (unsigned long) done, (unsigned long) crash_deaths,
-           (unsigned long) copy.figures.resets,
+           (unsigned long) figures.counters.resets,
            (unsigned long) crash_shared->ops,
            (unsigned long) crash_shared->hits,
            (unsigned long) crash_shared->queued,
@@ -282,12 +282,12 @@ crash_child(void)
 static void
 crash_step(reply_t *reply)
 {
-    ngx_uint_t  i, n, probing, in_flight;
+    ngx_uint_t  i, n;
     verdict_t   verdict;
     ticket_t    ticket;
     budget_t    budget, none;
+    figures_t   figures;
     question_t  q, other;
-    store_t     copy;
 
     i = random() % 1000;
 
@@ -302,7 +302,7 @@ crash_step(reply_t *reply)
     }
 
     if (i < 10) {
-        store_figures(crash_store, &copy, &in_flight, &probing);
+        store_figures(crash_store, &figures);
         return;
     }
 
@@ -409,7 +409,7 @@ crash_question(question_t *q, budget_t *budget)
 
     n = random() % (random() % 4 ? CRASH_KEYS : 4);
 
-    memcpy(q->key, crash_key[n], T(DIGEST_LEN));
+    memcpy(q->key, crash_key[n], T(KEY_LEN));
 
     if (n % 5) {
         q->id.data = (u_char *) crash_id[n % CRASH_IDS];
@@ -425,7 +425,7 @@ crash_question(question_t *q, budget_t *budget)
     q->refresh = 1;
 
     if (random() % 4 == 0) {
-        memcpy(budget->key, crash_key[n], T(DIGEST_LEN));
+        memcpy(budget->key, crash_key[n], T(KEY_LEN));
         budget->key[31] ^= 1;
         budget->key[0] = n % CRASH_BUDGETS;
         budget->rate = 100000;
@@ -518,7 +518,7 @@ crash_facts(u_char *key, ngx_str_t *id, facts_t *facts, u_char *buf)
     len = key[1] % 4 ? key[2] % 60 : (key[2] << 8 | key[3]) % 1500;
 
     for (i = 0; i < len; i++) {
-        buf[i] = key[i % T(DIGEST_LEN)] + i / T(DIGEST_LEN);
+        buf[i] = key[i % T(KEY_LEN)] + i / T(KEY_LEN);
     }
 
     facts->id = *id;

@@ -13,6 +13,8 @@ volatile ngx_cycle_t  *ngx_cycle;
 ngx_pid_t              ngx_pid;
 ngx_int_t              ngx_ncpu;
 
+u_char                 env_secret[T(KEY_LEN)] = "nobody can guess this one";
+
 
 void
 env_init(void)
@@ -88,17 +90,18 @@ env_size(ngx_uint_t lookups, ngx_uint_t cells)
 void
 env_key(u_char *key, const char *token)
 {
-    u_char     prefix[T(DIGEST_LEN)];
-    ngx_str_t  value;
+    uint64_t    x;
+    ngx_uint_t  i;
 
-    ngx_memzero(prefix, T(DIGEST_LEN));
+    x = 0;
 
-    value.len = strlen(token);
-    value.data = (u_char *) token;
+    while (*token) {
+        x = (x ^ (u_char) *token++) * 0x100000001b3;
+    }
 
-    if (ngx_http_auth_api_token_digest(prefix, &value, key) != NGX_OK) {
-        fprintf(stderr, "ngx_http_auth_api_token_digest() failed\n");
-        exit(2);
+    for (i = 0; i < T(KEY_LEN); i += sizeof(x)) {
+        x = (x ^ (x >> 31)) * 0x9e3779b97f4a7c15;
+        ngx_memcpy(key + i, &x, sizeof(x));
     }
 }
 

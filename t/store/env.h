@@ -11,7 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <sys/mman.h>
-#include "ngx_http_auth_api_token_store.h"
+#include "ngx_http_auth_api_token_layout.h"
 #include "check.h"
 
 
@@ -34,6 +34,8 @@ typedef ngx_http_auth_api_token_budget_t    budget_t;
 typedef ngx_http_auth_api_token_question_t  question_t;
 typedef ngx_http_auth_api_token_reply_t     reply_t;
 typedef ngx_http_auth_api_token_purge_t     purge_t;
+typedef ngx_http_auth_api_token_figures_t   figures_t;
+typedef ngx_http_auth_api_token_counters_t  counters_t;
 
 #define store_create   ngx_http_auth_api_token_store_create
 #define store_prefetch ngx_http_auth_api_token_store_prefetch
@@ -49,6 +51,11 @@ typedef ngx_http_auth_api_token_purge_t     purge_t;
 #define store_purge    ngx_http_auth_api_token_store_purge
 #define store_limits   ngx_http_auth_api_token_store_limits
 #define store_figures  ngx_http_auth_api_token_store_figures
+
+
+/* the secret that stores are made with */
+
+extern u_char  env_secret[T(KEY_LEN)];
 
 
 /* sets the globals; to be called after a fork() too */
@@ -71,7 +78,7 @@ ngx_shmtx_t *env_mutex(void);
 size_t env_size(ngx_uint_t lookups, ngx_uint_t cells);
 
 
-/* the key of a token */
+/* the key of a token; they are spread as digests are */
 
 void env_key(u_char *key, const char *token);
 

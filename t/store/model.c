@@ -122,7 +122,8 @@ model_create(model_t *m)
     m->pids = model_random(4) ? 4 : 200;
     m->naive.queue = model_bound();
 
-    m->store = store_create(p, size, mutex, lookups, m->naive.queue, denied);
+    m->store = store_create(p, size, mutex, env_secret, lookups,
+                            m->naive.queue, denied);
     model_equal("create()", m->store != NULL, 1);
     model_equal("ncells", m->store->ncells, cells);
 
@@ -164,9 +165,9 @@ static void
 model_step(model_t *m)
 {
     int64_t        now;
-    ngx_uint_t     n, probing, in_flight, flight;
+    figures_t      figures;
+    ngx_uint_t     n, flight;
     model_held_t  *h;
-    static store_t copy;
 
     n = model_random(10000);
 
@@ -209,8 +210,8 @@ model_step(model_t *m)
     } else if (n < 9381) {
         m->store->changing = 1;
         naive_reset(&m->naive);
-        store_figures(m->store, &copy, &in_flight, &probing);
-        model_equal("in flight after a reset", in_flight, 0);
+        store_figures(m->store, &figures);
+        model_equal("in flight after a reset", figures.in_flight, 0);
 
     } else if (n < 9400) {
         m->faulty = model_random(6) == 0;
@@ -219,15 +220,15 @@ model_step(model_t *m)
         model_unqueue(m);
 
     } else if (n < 9470) {
-        store_figures(m->store, &copy, &in_flight, &probing);
+        store_figures(m->store, &figures);
 
         for (n = 0, flight = 0; n < m->store->lookups; n++) {
             flight += m->naive.leases[n].state == T(ASKING)
                       || m->naive.leases[n].state == T(PURGED);
         }
 
-        model_equal("in flight", in_flight, flight);
-        model_equal("queued of figures()", copy.queued, m->naive.queued);
+        model_equal("in flight", figures.in_flight, flight);
+        model_equal("queued of figures()", figures.queued, m->naive.queued);
 
     } else {
         model_time(m);
@@ -315,7 +316,7 @@ model_question(model_t *m, model_held_t *h)
     n->again = model_random(3) == 0;
     n->since = n->now - model_random(8000);
 
-    memcpy(q->key, model_key[n->key], T(DIGEST_LEN));
+    memcpy(q->key, model_key[n->key], T(KEY_LEN));
 
     if (n->id != NAIVE_NONE) {
         q->id.data = (u_char *) model_id[n->id];
@@ -335,7 +336,7 @@ model_question(model_t *m, model_held_t *h)
     q->since = m->naive.base + (uint64_t) n->since;
 
     if (n->budget != NAIVE_NONE) {
-        memcpy(h->budget.key, model_budget[n->budget], T(DIGEST_LEN));
+        memcpy(h->budget.key, model_budget[n->budget], T(KEY_LEN));
         h->budget.rate = n->rate;
         h->budget.burst = n->burst;
         q->budget = &h->budget;

@@ -76,8 +76,8 @@ void model_equal(const char *what, long long is, long long expected);
 void model_verify(model_t *m);
 
 
-extern u_char    model_key[MODEL_KEYS][T(DIGEST_LEN)];
-extern u_char    model_budget[MODEL_BUDGETS][T(DIGEST_LEN)];
+extern u_char    model_key[MODEL_KEYS][T(KEY_LEN)];
+extern u_char    model_budget[MODEL_BUDGETS][T(KEY_LEN)];
 extern char      model_id[MODEL_IDS][16];
 extern char      model_account[MODEL_ACCOUNTS + 2][80];
 extern uint64_t  model_n;              /* the step */

@@ -11,8 +11,8 @@ static void model_queue(model_t *m, ngx_queue_t *queue, ngx_uint_t facts);
 static void model_places(model_t *m);
 
 
-u_char    model_key[MODEL_KEYS][T(DIGEST_LEN)];
-u_char    model_budget[MODEL_BUDGETS][T(DIGEST_LEN)];
+u_char    model_key[MODEL_KEYS][T(KEY_LEN)];
+u_char    model_budget[MODEL_BUDGETS][T(KEY_LEN)];
 char      model_id[MODEL_IDS][16];
 char      model_account[MODEL_ACCOUNTS + 2][80];
 uint64_t  model_n;
@@ -136,10 +136,10 @@ model_equal(const char *what, long long is, long long expected)
 void
 model_verify(model_t *m)
 {
-    char                                err[256];
-    naive_t                            *n;
-    ngx_uint_t                          i;
-    ngx_http_auth_api_token_figures_t  *f;
+    char         err[256];
+    naive_t     *n;
+    ngx_uint_t   i;
+    counters_t  *c;
 
     if (store_check(m->store, err, sizeof(err)) != NGX_OK) {
         fprintf(stderr, "step %llu: %s\n", (unsigned long long) model_n, err);
@@ -150,26 +150,26 @@ model_verify(model_t *m)
     model_queue(m, &m->store->others, 0);
     model_places(m);
 
-    f = &m->store->figures;
+    c = &m->store->counters;
     n = &m->naive;
 
-    model_equal("hits", f->hits, n->hits);
-    model_equal("misses", f->misses, n->misses);
-    model_equal("waits", f->waits, n->waits);
-    model_equal("stale", f->stale, n->stale);
-    model_equal("refreshes", f->refreshes, n->refreshes);
-    model_equal("purges", f->purges, n->purges);
-    model_equal("purged", f->purged, n->purged);
-    model_equal("opened", f->opened, n->opened);
-    model_equal("resets", f->resets, n->resets);
-    model_equal("evicted_age", f->evicted_age, n->evicted_age);
+    model_equal("hits", c->hits, n->hits);
+    model_equal("misses", c->misses, n->misses);
+    model_equal("waits", c->waits, n->waits);
+    model_equal("stale", c->stale, n->stale);
+    model_equal("refreshes", c->refreshes, n->refreshes);
+    model_equal("purges", c->purges, n->purges);
+    model_equal("purged", c->purged, n->purged);
+    model_equal("opened", c->opened, n->opened);
+    model_equal("resets", c->resets, n->resets);
+    model_equal("evicted_age", c->evicted_age, n->evicted_age);
 
     for (i = 0; i < T(KINDS); i++) {
-        model_equal("evicted", f->evicted[i], n->evicted[i]);
+        model_equal("evicted", c->evicted[i], n->evicted[i]);
     }
 
     for (i = 0; i < T(REASONS); i++) {
-        model_equal("lookups", f->lookups[i], n->ended[i]);
+        model_equal("lookups", c->lookups[i], n->ended[i]);
     }
 }
 
@@ -206,7 +206,7 @@ model_queue(model_t *m, ngx_queue_t *queue, ngx_uint_t facts)
                     memcmp(record->key,
                            next->kind == T(BUDGET) ? model_budget[next->key]
                                                    : model_key[next->key],
-                           T(DIGEST_LEN)), 0);
+                           T(KEY_LEN)), 0);
 
         stamp = next->stamp;
     }

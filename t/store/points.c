@@ -121,11 +121,10 @@ points_try(points_change_t *c, ngx_uint_t point)
     char              err[256];
     size_t            size;
     pid_t             pid;
-    ngx_uint_t        in_flight, probing;
     points_t         *p;
+    figures_t         figures;
     ngx_atomic_t      resets;
     static void      *addr;
-    static store_t    copy;
     ngx_shmtx_t      *mutex;
     static points_t   points;
 
@@ -138,7 +137,7 @@ points_try(points_change_t *c, ngx_uint_t point)
     addr = env_shared(size);
     mutex = env_mutex();
 
-    p->store = store_create(addr, size, mutex, 8, 8, 20);
+    p->store = store_create(addr, size, mutex, env_secret, 8, 8, 20);
 
     if (p->store == NULL) {
         fprintf(stderr, "crash: no store\n");
@@ -157,7 +156,7 @@ points_try(points_change_t *c, ngx_uint_t point)
     points_seed(POINTS_MAX * 100);
     c->prepare(p);
 
-    resets = p->store->figures.resets;
+    resets = p->store->counters.resets;
 
     pid = fork();
 
@@ -194,15 +193,16 @@ points_try(points_change_t *c, ngx_uint_t point)
         return NGX_ERROR;
     }
 
-    store_figures(p->store, &copy, &in_flight, &probing);
+    store_figures(p->store, &figures);
 
     if (store_check(p->store, err, sizeof(err)) != NGX_OK) {
         fprintf(stderr, "crash: %s: point %d: %s\n", c->name, (int) point, err);
         return NGX_ERROR;
     }
 
-    if (p->store->figures.resets != resets + 1 || in_flight != 0
-        || copy.queued != 0)
+    if (p->store->counters.resets != resets + 1
+        || figures.in_flight != 0
+        || figures.queued != 0)
     {
         fprintf(stderr, "crash: %s: no reset at point %d\n", c->name,
                 (int) point);

@@ -74,7 +74,8 @@ test_create(test_t *t, ngx_uint_t lookups, ngx_uint_t cells,
     size = env_size(lookups, cells);
     p = malloc(size);
 
-    t->store = p ? store_create(p, size, mutex, lookups, 0, denied) : NULL;
+    t->store = p ? store_create(p, size, mutex, env_secret, lookups, 0,
+                                denied) : NULL;
 
     if (t->store == NULL) {
         fprintf(stderr, "test: no store\n");

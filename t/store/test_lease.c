@@ -72,7 +72,7 @@ test_wait(void)
     test_cancel(&t, first);
     EQUAL(test_end_of(&t, first, "TKN-2/a", T(PASS)), NGX_DECLINED);
     EQUAL(test_ask(&t, "TKN-2/a"), T(WAIT));
-    EQUAL(t.store->figures.waits, 2);
+    EQUAL(t.store->counters.waits, 2);
 
     test_free(&t);
 }
@@ -341,11 +341,11 @@ test_opens(void)
     test_learn(&t, "TKN-1/a", T(PASS));
     test_open(&t, 4);
     EQUAL(test_ask(&t, "TKN-2/a"), T(MISS));
-    EQUAL(t.store->figures.opened, 0);
+    EQUAL(t.store->counters.opened, 0);
 
     opened = t.question.now;
     EQUAL(test_fault(&t, "TKN-2/a", 0), NGX_OK);
-    EQUAL(t.store->figures.opened, 1);
+    EQUAL(t.store->counters.opened, 1);
 
     EQUAL(test_ask(&t, "TKN-2/a"), T(STOP));
     EQUAL(t.reply.verdict.reason, T(BUSY));
@@ -390,7 +390,7 @@ test_closed(void)
         t.question.now += t.question.denied;
     }
 
-    EQUAL(t.store->figures.opened, 0);
+    EQUAL(t.store->counters.opened, 0);
 
     /* refreshes are no better than others while it is open */
 
@@ -438,7 +438,7 @@ test_doubles(void)
     }
 
     EQUAL(delay, 30000);
-    EQUAL(t.store->figures.opened, 1);
+    EQUAL(t.store->counters.opened, 1);
 
     /* once it was closed, it begins anew */
 
@@ -447,7 +447,7 @@ test_doubles(void)
     test_open(&t, 5);
     EQUAL(test_ask(&t, "TKN-3/a"), T(STOP));
     EQUAL(t.reply.verdict.retry_after, 1);
-    EQUAL(t.store->figures.opened, 2);
+    EQUAL(t.store->counters.opened, 2);
 
     test_free(&t);
 }
@@ -486,7 +486,7 @@ test_late(void)
     EQUAL(test_ask(&t, "TKN-2/a"), T(STOP));
     t.question.now += 1;
     EQUAL(test_ask(&t, "TKN-2/a"), T(MISS));
-    EQUAL(t.store->figures.opened, 1);
+    EQUAL(t.store->counters.opened, 1);
 
     test_free(&t);
 }
@@ -547,7 +547,7 @@ test_untold(void)
     EQUAL(test_ask(&t, "TKN-2/a"), T(MISS));
     EQUAL(test_end(&t, "TKN-2/a", T(UNAVAILABLE)), NGX_OK);
     EQUAL(t.store->failures, 4);
-    EQUAL(t.store->figures.opened, 0);
+    EQUAL(t.store->counters.opened, 0);
 
     test_open(&t, 1);
 
@@ -558,7 +558,7 @@ test_untold(void)
 
     t.question.now += 100;
     EQUAL(test_ask(&t, "TKN-2/a"), T(MISS));
-    EQUAL(t.store->figures.opened, 1);
+    EQUAL(t.store->counters.opened, 1);
 
     test_free(&t);
 }
@@ -605,8 +605,7 @@ static void
 test_probe(void)
 {
     test_t      t;
-    store_t    *copy;
-    ngx_uint_t  in_flight, probing;
+    figures_t   figures;
 
     test_create(&t, 8, 64, 50);
 
@@ -616,11 +615,9 @@ test_probe(void)
     EQUAL(test_ask(&t, "TKN-1/a"), T(MISS));
     EQUAL(test_ask(&t, "TKN-2/a"), T(STOP));
 
-    copy = malloc(sizeof(store_t));
-    store_figures(t.store, copy, &in_flight, &probing);
-    EQUAL(in_flight, 1);
-    EQUAL(probing, 1);
-    free(copy);
+    store_figures(t.store, &figures);
+    EQUAL(figures.in_flight, 1);
+    EQUAL(figures.probing, 1);
 
     test_cancel(&t, t.reply.ticket);
 

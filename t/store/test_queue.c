@@ -82,7 +82,7 @@ test_place(void)
     EQUAL(t.store->queued, 3);
     EQUAL(test_waiting(&t, 7), 2);
     EQUAL(test_waiting(&t, 8), 1);
-    EQUAL(t.store->figures.misses, 1);
+    EQUAL(t.store->counters.misses, 1);
 
     /* who asks in vain keeps the one it has */
 
@@ -97,7 +97,7 @@ test_place(void)
     EQUAL(test_queue(&t, "TKN-2/a", 7, 1), T(MISS));
     EQUAL(t.store->queued, 2);
     EQUAL(test_waiting(&t, 7), 1);
-    EQUAL(t.store->figures.misses, 2);
+    EQUAL(t.store->counters.misses, 2);
 
     EQUAL(test_end(&t, "TKN-2/a", T(PASS)), NGX_OK);
     EQUAL(test_queue(&t, "TKN-4/a", 8, 1), T(MISS));
@@ -255,7 +255,7 @@ test_replies(void)
         EQUAL(test_fault(&t, "TKN-4/a", 0), NGX_OK);
     }
 
-    EQUAL(t.store->figures.opened, 1);
+    EQUAL(t.store->counters.opened, 1);
     EQUAL(t.store->queued, 3);
 
     t.question.behind = 1;
@@ -525,8 +525,7 @@ static void
 test_reset(void)
 {
     test_t      t;
-    store_t    *copy;
-    ngx_uint_t  in_flight, probing;
+    figures_t   figures;
 
     test_create(&t, 1, 64, 50);
     store_limits(t.store, 2, 50);
@@ -535,16 +534,14 @@ test_reset(void)
     EQUAL(test_queue(&t, "TKN-2/a", 7, 0), T(QUEUE));
     EQUAL(test_queue(&t, "TKN-3/a", 8, 0), T(QUEUE));
 
-    copy = malloc(sizeof(store_t));
-    store_figures(t.store, copy, &in_flight, &probing);
-    EQUAL(copy->queued, 2);
-    EQUAL(in_flight, 1);
+    store_figures(t.store, &figures);
+    EQUAL(figures.queued, 2);
+    EQUAL(figures.in_flight, 1);
 
     t.store->changing = 1;
-    store_figures(t.store, copy, &in_flight, &probing);
-    EQUAL(copy->queued, 0);
-    EQUAL(in_flight, 0);
-    free(copy);
+    store_figures(t.store, &figures);
+    EQUAL(figures.queued, 0);
+    EQUAL(figures.in_flight, 0);
 
     EQUAL(t.store->queue, 2);
     EQUAL(test_waiting(&t, 7), 0);
@@ -621,26 +618,26 @@ test_waited(void)
 
     for (i = 0; i < T(LATENCIES); i++) {
         store_waited(t.store, ngx_http_auth_api_token_latencies[i]);
-        EQUAL(t.store->figures.waited[i], 1);
+        EQUAL(t.store->counters.waited[i], 1);
 
         store_waited(t.store, ngx_http_auth_api_token_latencies[i] + 1);
-        EQUAL(t.store->figures.waited[i], 1);
-        EQUAL(t.store->figures.waited[i + 1], 1);
-        t.store->figures.waited[i + 1] = 0;
+        EQUAL(t.store->counters.waited[i], 1);
+        EQUAL(t.store->counters.waited[i + 1], 1);
+        t.store->counters.waited[i + 1] = 0;
     }
 
-    EQUAL(t.store->figures.waited_sum, 2 * 19440 + 11);
+    EQUAL(t.store->counters.waited_sum, 2 * 19440 + 11);
 
     /* none of the store's own lookups */
 
     for (i = 0; i <= T(LATENCIES); i++) {
-        EQUAL(t.store->figures.latencies[i], 0);
+        EQUAL(t.store->counters.latencies[i], 0);
     }
 
     ngx_shmtx_lock(t.store->mutex);
     store_waited(t.store, 0);
     ngx_shmtx_unlock(t.store->mutex);
-    EQUAL(t.store->figures.waited[0], 2);
+    EQUAL(t.store->counters.waited[0], 2);
 
     test_free(&t);
 }

@@ -184,8 +184,8 @@ test_lru(void)
 
     t.question.now += 100;
     test_learn(&t, "TKN-100/a", T(PASS));
-    EQUAL(t.store->figures.evicted[T(FACTS)], 1);
-    EQUAL(t.store->figures.evicted_age, 2100);
+    EQUAL(t.store->counters.evicted[T(FACTS)], 1);
+    EQUAL(t.store->counters.evicted_age, 2100);
     test_learn(&t, "TKN-101/a", T(PASS));
 
     EQUAL(t.store->entries[T(FACTS)], 56);
@@ -204,7 +204,7 @@ test_lru(void)
 
     EQUAL(test_stale(&t, "TKN-0/a"), NGX_OK);
     EQUAL(test_stale(&t, "TKN-2/a"), NGX_OK);
-    EQUAL(t.store->figures.evicted[T(FACTS)], 54);
+    EQUAL(t.store->counters.evicted[T(FACTS)], 54);
 
     test_free(&t);
 }
@@ -235,7 +235,7 @@ test_share(void)
     }
 
     EQUAL(t.store->entries[T(DENIAL)], 10);
-    EQUAL(t.store->figures.evicted[T(DENIAL)], 490);
+    EQUAL(t.store->counters.evicted[T(DENIAL)], 490);
     EQUAL(test_ask(&t, "TKN-1000/a"), T(HIT));
 
     /* an account that is too long is not kept */
@@ -327,7 +327,7 @@ test_reserve(void)
     }
 
     EQUAL(t.store->entries[T(FACTS)], n);
-    EQUAL(t.store->figures.evicted[T(FACTS)], 2000 - n);
+    EQUAL(t.store->counters.evicted[T(FACTS)], 2000 - n);
 
     for (i = 0; i < 1000; i++) {
         (void) snprintf(name, sizeof(name), "BAD-%d/a", (int) i);
@@ -372,7 +372,7 @@ test_give_way(void)
     }
 
     EQUAL(t.store->entries[T(DENIAL)], 10);
-    EQUAL(t.store->figures.evicted[T(FACTS)], 0);
+    EQUAL(t.store->counters.evicted[T(FACTS)], 0);
 
     /* the last of them stay */
 
@@ -383,7 +383,7 @@ test_give_way(void)
 
     test_learn(&t, "TKN-2000/a", T(PASS));
     EQUAL(t.store->entries[T(DENIAL)], 10);
-    EQUAL(t.store->figures.evicted[T(FACTS)], 1);
+    EQUAL(t.store->counters.evicted[T(FACTS)], 1);
 
     test_free(&t);
 }
@@ -439,7 +439,7 @@ test_capacity(ngx_uint_t lookups)
     p = malloc(size);
     CHECK(p != NULL);
 
-    t.store = store_create(p, size, mutex, lookups, 0, 10);
+    t.store = store_create(p, size, mutex, env_secret, lookups, 0, 10);
     CHECK(t.store != NULL);
 
     ngx_str_set(&t.verdict.facts.name, "a name of 20 letters");
@@ -466,7 +466,7 @@ test_capacity(ngx_uint_t lookups)
     }
 
     EQUAL(n, 4000);
-    EQUAL(t.store->figures.evicted[T(FACTS)], 0);
+    EQUAL(t.store->counters.evicted[T(FACTS)], 0);
 
     test_free(&t);
 }
@@ -487,7 +487,7 @@ test_too_small(void)
         p = malloc(size + 1);
         CHECK(p != NULL);
 
-        EQUAL(store_create(p, size, mutex, 4, 0, 10) == NULL, 1);
+        EQUAL(store_create(p, size, mutex, env_secret, 4, 0, 10) == NULL, 1);
 
         free(p);
     }
@@ -495,7 +495,7 @@ test_too_small(void)
     p = malloc(limit);
     CHECK(p != NULL);
 
-    store = store_create(p, limit, mutex, 4, 0, 10);
+    store = store_create(p, limit, mutex, env_secret, 4, 0, 10);
     CHECK(store != NULL);
     EQUAL(store->ncells, 64);
 
@@ -510,7 +510,7 @@ test_marked(void)
 {
     char        name[32];
     test_t      t;
-    u_char      secret[T(DIGEST_LEN)];
+    u_char      secret[T(KEY_LEN)];
     ticket_t    ticket;
     ngx_uint_t  i;
 
@@ -525,7 +525,7 @@ test_marked(void)
     EQUAL(test_ask(&t, "TKN-50/a"), T(MISS));
     ticket = t.reply.ticket;
 
-    memcpy(secret, t.store->secret, T(DIGEST_LEN));
+    memcpy(secret, t.store->secret, T(KEY_LEN));
 
     /* half of something */
 
@@ -538,10 +538,10 @@ test_marked(void)
     EQUAL(test_ask(&t, "TKN-1/a"), T(MISS));
 
     EQUAL(t.store->changing, 0);
-    EQUAL(t.store->figures.resets, 1);
-    EQUAL(t.store->figures.hits, 1);
-    EQUAL(t.store->figures.misses, 42);
-    EQUAL(memcmp(secret, t.store->secret, T(DIGEST_LEN)), 0);
+    EQUAL(t.store->counters.resets, 1);
+    EQUAL(t.store->counters.hits, 1);
+    EQUAL(t.store->counters.misses, 42);
+    EQUAL(memcmp(secret, t.store->secret, T(KEY_LEN)), 0);
     EQUAL(t.store->entries[T(FACTS)], 0);
     EQUAL(t.store->entries[T(DENIAL)], 0);
     EQUAL(t.store->used[T(FACTS)], 0);
@@ -553,7 +553,7 @@ test_marked(void)
     EQUAL(test_poll(&t, ticket), NGX_DECLINED);
     EQUAL(test_end_of(&t, ticket, "TKN-50/a", T(PASS)), NGX_DECLINED);
     EQUAL(test_ask(&t, "TKN-50/a"), T(MISS));
-    EQUAL(t.store->figures.resets, 1);
+    EQUAL(t.store->counters.resets, 1);
 
     test_free(&t);
 }
@@ -565,9 +565,9 @@ static void
 test_marked_waiting(void)
 {
     test_t      t;
-    store_t    *copy;
     ticket_t    ticket;
-    ngx_uint_t  i, in_flight, probing;
+    figures_t   figures;
+    ngx_uint_t  i;
 
     for (i = 0; i < 6; i++) {
         test_create(&t, 4, 64, 50);
@@ -602,15 +602,13 @@ test_marked_waiting(void)
             break;
 
         default:
-            copy = malloc(sizeof(store_t));
-            store_figures(t.store, copy, &in_flight, &probing);
-            EQUAL(in_flight, 0);
-            EQUAL(copy->entries[T(FACTS)], 0);
-            free(copy);
+            store_figures(t.store, &figures);
+            EQUAL(figures.in_flight, 0);
+            EQUAL(figures.entries[T(FACTS)], 0);
         }
 
         EQUAL(t.store->changing, 0);
-        EQUAL(t.store->figures.resets, 1);
+        EQUAL(t.store->counters.resets, 1);
         EQUAL(t.store->entries[T(FACTS)], 0);
         EQUAL(test_end_of(&t, ticket, "TKN-2/a", T(PASS)), NGX_DECLINED);
 

@@ -178,7 +178,7 @@ test_stale_facts(void)
     t.question.now = asked + t.question.valid;
     t.question.stale = 0;
     EQUAL(test_stale(&t, "TKN-1/a"), NGX_DECLINED);
-    EQUAL(t.store->figures.stale, 1);
+    EQUAL(t.store->counters.stale, 1);
 
     test_free(&t);
 }
@@ -255,8 +255,7 @@ static void
 test_counts(void)
 {
     test_t      t;
-    store_t    *copy;
-    ngx_uint_t  in_flight, probing;
+    figures_t   figures;
 
     test_create(&t, 4, 64, 50);
 
@@ -273,26 +272,24 @@ test_counts(void)
     EQUAL(test_end(&t, "TKN-1/b", T(UNKNOWN)), NGX_OK);
     EQUAL(test_ask(&t, "TKN-1/c"), T(MISS));
 
-    ngx_http_auth_api_token_store_count(t.store, T(PASS));
+    ngx_http_auth_api_token_store_count(&t.store->counters, T(PASS));
 
-    copy = malloc(sizeof(store_t));
-    store_figures(t.store, copy, &in_flight, &probing);
+    store_figures(t.store, &figures);
 
-    EQUAL(in_flight, 1);
-    EQUAL(probing, 0);
-    EQUAL(copy->figures.hits, 1);
-    EQUAL(copy->figures.misses, 3);
-    EQUAL(copy->figures.waits, 1);
-    EQUAL(copy->figures.decisions[T(PASS)], 1);
-    EQUAL(copy->figures.lookups[T(PASS)], 1);
-    EQUAL(copy->figures.lookups[T(UNKNOWN)], 1);
-    EQUAL(copy->figures.latency, 30);
-    EQUAL(copy->figures.latencies[0], 1);
-    EQUAL(copy->figures.latencies[3], 1);
-    EQUAL(copy->entries[T(FACTS)], 1);
-    EQUAL(copy->entries[T(DENIAL)], 1);
+    EQUAL(figures.in_flight, 1);
+    EQUAL(figures.probing, 0);
+    EQUAL(figures.counters.hits, 1);
+    EQUAL(figures.counters.misses, 3);
+    EQUAL(figures.counters.waits, 1);
+    EQUAL(figures.counters.decisions[T(PASS)], 1);
+    EQUAL(figures.counters.lookups[T(PASS)], 1);
+    EQUAL(figures.counters.lookups[T(UNKNOWN)], 1);
+    EQUAL(figures.counters.latency, 30);
+    EQUAL(figures.counters.latencies[0], 1);
+    EQUAL(figures.counters.latencies[3], 1);
+    EQUAL(figures.entries[T(FACTS)], 1);
+    EQUAL(figures.entries[T(DENIAL)], 1);
 
-    free(copy);
     test_free(&t);
 }
 
@@ -443,7 +440,7 @@ test_once(void)
 
     t.question.now += 1500;
     EQUAL(test_ask(&t, "TKN-1/a"), T(HIT));
-    EQUAL(t.store->figures.refreshes, 1);
+    EQUAL(t.store->counters.refreshes, 1);
 
     /* after all of it, others wait for the one who asks */
 

@@ -60,8 +60,8 @@ main(int argc, char **argv)
         return 1;
     }
 
-    store = store_create(start + 8192, ZONE_SIZE - 8192, &pool->mutex, 16, 8,
-                         10);
+    store = store_create(start + 8192, ZONE_SIZE - 8192, &pool->mutex,
+                         env_secret, 16, 8, 10);
 
     if (store == NULL) {
         return 1;

@@ -1,0 +1,175 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#ifndef _NGX_HTTP_AUTH_API_TOKEN_LAYOUT_H_INCLUDED_
+#define _NGX_HTTP_AUTH_API_TOKEN_LAYOUT_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_http_auth_api_token_store.h"
+
+
+/*
+ * How the memory of a store is laid out, for the functions of the store only.
+ * Processes share it, and so do the modules loaded before and after a reload,
+ * which may differ.
+ */
+
+
+/*
+ * Any change to what lies in the memory changes this number: to the structures
+ * below, the counters, and the order or number of kinds and reasons.
+ */
+
+#define NGX_HTTP_AUTH_API_TOKEN_LAYOUT       4
+
+#define NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS    4096
+
+/* processes whose requests may wait at once */
+
+#define NGX_HTTP_AUTH_API_TOKEN_QUEUES       128
+
+/* how many in a row open the breaker */
+
+#define NGX_HTTP_AUTH_API_TOKEN_FAILURES     5
+
+
+/*
+ * A record is the facts of a token, or why it was denied, or the budget of
+ * denied lookups of a client.  It takes one cell, and more of them if its bytes
+ * do not fit: cells of one size leave no holes that are of no use.
+ *
+ * The index is a table of small trees.  node.key is made of the token's id; its
+ * first bits choose the tree, which is ordered by node.key and then by the key.
+ * So records of one id are neighbours, and need not hold it, and however many
+ * tokens claim the same id, none takes long to find.  If the token has none to
+ * claim, node.key is made of the key, and they hold their id.
+ */
+
+typedef struct {
+    ngx_rbtree_node_t  node;           /* node.data: when it was moved */
+    ngx_queue_t        queue;          /* last used first */
+    u_char             key[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
+    ngx_msec_t         asked;          /* when the API was; of a budget: used */
+    uint32_t           tried;          /* refresh, ms; of a budget: excess */
+    uint32_t           next;           /* cell, or 0 */
+    u_short            len[NGX_HTTP_AUTH_API_TOKEN_STRINGS];
+    u_char             reason;         /* of a budget: undecided */
+    u_char             data[1];
+} ngx_http_auth_api_token_record_t;
+
+
+#define ngx_http_auth_api_token_kind_of(reason)                               \
+    ((reason) == NGX_HTTP_AUTH_API_TOKEN_PASS                                 \
+     ? NGX_HTTP_AUTH_API_TOKEN_FACTS                                          \
+     : (reason) == NGX_HTTP_AUTH_API_TOKEN_UNDECIDED                          \
+       ? NGX_HTTP_AUTH_API_TOKEN_BUDGET : NGX_HTTP_AUTH_API_TOKEN_DENIAL)
+
+#define ngx_http_auth_api_token_kind(record)                                  \
+    ngx_http_auth_api_token_kind_of((record)->reason)
+
+
+typedef struct {
+    uint32_t           next;           /* cell, or 0 */
+    u_char             data[NGX_HTTP_AUTH_API_TOKEN_CELL - sizeof(uint32_t)];
+} ngx_http_auth_api_token_cell_t;
+
+
+/* the right to ask the API about a token, and a place among "lookups" */
+
+typedef enum {
+    NGX_HTTP_AUTH_API_TOKEN_FREE = 0,
+    NGX_HTTP_AUTH_API_TOKEN_ASKING,
+    NGX_HTTP_AUTH_API_TOKEN_PURGED,    /* asking, and nobody may believe it */
+    NGX_HTTP_AUTH_API_TOKEN_FAILED     /* for those who waited to learn of it */
+} ngx_http_auth_api_token_lease_e;
+
+
+typedef struct {
+    ngx_atomic_t       seq;
+    ngx_atomic_t       state;
+    ngx_msec_t         asked;
+    ngx_msec_t         deadline;       /* of a failed one: not to ask before;
+                                          of a free one: when it ended */
+    ngx_uint_t         id;             /* as node.key */
+    uint64_t           budget;         /* of the key's bytes, or 0 */
+    u_char             key[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
+    ngx_pid_t          pid;
+    uint32_t           retry_after;    /* of a failed one, s */
+    u_short            status;         /* the same */
+    u_char             health;         /* the same */
+    u_char             probe;
+    u_char             opaque;
+} ngx_http_auth_api_token_lease_t;
+
+
+/* how many requests of a process wait for a place among "lookups" */
+
+typedef struct {
+    ngx_pid_t          pid;
+    uint32_t           waiting;        /* 0: nobody has the entry */
+} ngx_http_auth_api_token_queue_t;
+
+
+struct ngx_http_auth_api_token_store_s {
+    uint32_t           layout;         /* stays first in any layout */
+    uint32_t           lookups;
+
+    uint32_t           ncells;
+    uint32_t           reserve;        /* cells for denials only */
+    uint32_t           max_denied;     /* cells */
+    u_char            *cells;
+    uint32_t           nroots;         /* a power of two */
+    uint32_t           shift;          /* of node.key, to choose a root */
+    uint32_t          *roots;          /* the cell of each, or 0 */
+    ngx_shmtx_t       *mutex;
+    u_char             secret[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
+
+    ngx_atomic_t       changing;
+
+    ngx_rbtree_node_t  sentinel;       /* of all trees */
+    ngx_queue_t        facts;
+    ngx_queue_t        others;
+    uint32_t           entries[NGX_HTTP_AUTH_API_TOKEN_KINDS];
+    uint32_t           used[NGX_HTTP_AUTH_API_TOKEN_KINDS];   /* cells */
+    uint32_t           opaque;         /* entries with an id of their own */
+    uint32_t           fresh;          /* first cell that was never used */
+    uint32_t           free;           /* list of cells */
+    uint32_t           nfree;
+
+    ngx_uint_t         failures;       /* in a row */
+    ngx_msec_t         delay;          /* of the breaker */
+    ngx_msec_t         until;          /* the breaker is open */
+
+    ngx_atomic_t       logged;         /* s, the last error */
+    ngx_atomic_t       seq;            /* of the last lease */
+
+    uint32_t           queue;          /* who may wait at once */
+    uint32_t           queued;         /* who does */
+    ngx_msec_t         checked;        /* whether processes are gone */
+
+    ngx_http_auth_api_token_counters_t  counters;
+
+    ngx_http_auth_api_token_queue_t     queues[NGX_HTTP_AUTH_API_TOKEN_QUEUES];
+    ngx_http_auth_api_token_lease_t     leases[1];
+};
+
+
+/*
+ * The cells of a store, counted from 1.
+ */
+
+#define ngx_http_auth_api_token_cell(store, n)                                \
+    ((ngx_http_auth_api_token_cell_t *)                                       \
+         ((store)->cells + ((size_t) (n) - 1) * NGX_HTTP_AUTH_API_TOKEN_CELL))
+
+#define ngx_http_auth_api_token_cell_number(store, cell)                      \
+    ((uint32_t) (((u_char *) (cell) - (store)->cells)                         \
+                 / NGX_HTTP_AUTH_API_TOKEN_CELL + 1))
+
+
+#endif /* _NGX_HTTP_AUTH_API_TOKEN_LAYOUT_H_INCLUDED_ */

@@ -1,0 +1,107 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#ifndef _NGX_HTTP_AUTH_API_TOKEN_RECOVER_H_INCLUDED_
+#define _NGX_HTTP_AUTH_API_TOKEN_RECOVER_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_http_auth_api_token_layout.h"
+
+
+/*
+ * What a process that died leaves to do, for the functions of the store only.
+ * If it died while it changed the store, who takes the mutex next finds its
+ * mark, and empties the store.  The leases and the places in the queue it held
+ * come back by ngx_http_auth_api_token_store_release() and _check().
+ */
+
+
+#if (NGX_HTTP_AUTH_API_TOKEN_CRASH)
+
+/* for tests: some of the processes that change the store die here */
+
+void ngx_http_auth_api_token_crash(void);
+
+#else
+
+#define ngx_http_auth_api_token_crash()
+
+#endif
+
+
+/*
+ * Empties what a process left half changed, and counts a reset.  The mutex is
+ * held, and the store has the mark.
+ */
+
+void ngx_http_auth_api_token_store_recover(
+    ngx_http_auth_api_token_store_t *store);
+
+
+/*
+ * Forgets all records.  The mutex is held, and the store has the mark, if it is
+ * not still being made.
+ */
+
+void ngx_http_auth_api_token_store_empty(
+    ngx_http_auth_api_token_store_t *store);
+
+
+/*
+ * The order of writes matters to who finds them after a signal killed their
+ * process, and not to a processor that runs at the same time.
+ */
+
+#if (NGX_HAVE_GCC_ATOMIC)
+#define ngx_http_auth_api_token_fence()  __atomic_signal_fence(__ATOMIC_SEQ_CST)
+#else
+#define ngx_http_auth_api_token_fence()  ngx_memory_barrier()
+#endif
+
+
+/*
+ * Takes the mutex, and empties the store if it has the mark of a process that
+ * died; sets the mark; takes it away and frees the mutex.
+ */
+
+static ngx_inline void
+ngx_http_auth_api_token_store_lock(ngx_http_auth_api_token_store_t *store)
+{
+    ngx_shmtx_lock(store->mutex);
+
+    /* nginx freed the mutex of who died, but what it changed is half done */
+
+    if (store->changing) {
+        ngx_http_auth_api_token_store_recover(store);
+    }
+}
+
+
+static ngx_inline void
+ngx_http_auth_api_token_store_change(ngx_http_auth_api_token_store_t *store)
+{
+    store->changing = 1;
+
+    ngx_http_auth_api_token_fence();
+}
+
+
+static ngx_inline void
+ngx_http_auth_api_token_store_unlock(ngx_http_auth_api_token_store_t *store)
+{
+    if (store->changing) {
+        ngx_http_auth_api_token_fence();
+
+        store->changing = 0;
+    }
+
+    ngx_shmtx_unlock(store->mutex);
+}
+
+
+#endif /* _NGX_HTTP_AUTH_API_TOKEN_RECOVER_H_INCLUDED_ */
