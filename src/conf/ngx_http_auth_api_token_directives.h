@@ -27,8 +27,10 @@ typedef struct {
 
 /*
  * Handlers of directives.  All that they allocate is from cf->pool.
- * They return NGX_CONF_OK, or NGX_CONF_ERROR or a text after a message that
- * names the directive, the value and what was expected.
+ *
+ * They return NGX_CONF_OK; NGX_CONF_ERROR if there is no memory, or after
+ * a message that names the directive, the value and what was expected; or the
+ * end of a message that nginx begins.
  */
 
 char *ngx_http_auth_api_token_set_check(ngx_conf_t *cf,

@@ -14,8 +14,8 @@
 
 
 /*
- * Parameters "name=value".  Each directive has a table of those it takes; a
- * new one is an entry there, and the member that it fills.
+ * Parameters "name=value".  Each directive has a table of those it takes, up to
+ * 32; a new one is an entry there, and the member that it fills.
  */
 
 typedef struct ngx_http_auth_api_token_param_s  ngx_http_auth_api_token_param_t;
@@ -64,7 +64,7 @@ char *ngx_http_auth_api_token_read_params(ngx_conf_t *cf, ngx_command_t *cmd,
  * a variable (ngx_http_complex_value_t *, from cf->pool).
  *
  * "min" and "max" bound the number as it is written, and a time in
- * milliseconds.
+ * milliseconds.  The last one reads nothing of "param", which may be NULL.
  */
 
 ngx_int_t ngx_http_auth_api_token_param_number(ngx_conf_t *cf,
