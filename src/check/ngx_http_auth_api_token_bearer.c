@@ -13,7 +13,8 @@
 #define ngx_http_auth_api_token_is_upper(ch)  ((ch) >= 'A' && (ch) <= 'Z')
 
 static size_t ngx_http_auth_api_token_scheme(ngx_str_t *value);
-static ngx_uint_t ngx_http_auth_api_token_is_bearer(ngx_str_t *value);
+static ngx_inline ngx_uint_t ngx_http_auth_api_token_is_bearer(
+    ngx_str_t *value);
 static ngx_int_t ngx_http_auth_api_token_check_token68(ngx_str_t *token);
 
 
@@ -157,7 +158,7 @@ ngx_http_auth_api_token_scheme(ngx_str_t *value)
 }
 
 
-static ngx_uint_t
+static ngx_inline ngx_uint_t
 ngx_http_auth_api_token_is_bearer(ngx_str_t *value)
 {
     u_char  *p;

@@ -32,7 +32,7 @@ ngx_http_auth_api_token_find_ctx(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_auth_api_token_module);
 
-    if (ctx) {
+    if (ctx || !r->internal) {
         return ctx;
     }
 

@@ -12,100 +12,57 @@
 
 
 typedef struct {
-    size_t                            offset;    /* of the lines */
     ngx_http_auth_api_token_meets_pt  meets;
     ngx_uint_t                        all;       /* or any of the values */
     ngx_http_auth_api_token_reason_e  reason;
 } ngx_http_auth_api_token_requirement_t;
 
 
-static ngx_int_t ngx_http_auth_api_token_test_lines(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx, ngx_array_t *lines,
-    ngx_http_auth_api_token_requirement_t *requirement);
-
+/* in the order of ngx_http_auth_api_token_lines_e */
 
 static ngx_http_auth_api_token_requirement_t
     ngx_http_auth_api_token_requirements[] =
 {
-    { offsetof(ngx_http_auth_api_token_loc_conf_t, accounts),
-      ngx_http_auth_api_token_meets_account, 0,
+    { ngx_http_auth_api_token_meets_account, 0,
       NGX_HTTP_AUTH_API_TOKEN_ACCOUNT },
 
-    { offsetof(ngx_http_auth_api_token_loc_conf_t, account_types),
-      ngx_http_auth_api_token_meets_account_type, 0,
+    { ngx_http_auth_api_token_meets_account_type, 0,
       NGX_HTTP_AUTH_API_TOKEN_ACCOUNT_TYPE },
 
-    { offsetof(ngx_http_auth_api_token_loc_conf_t, modules),
-      ngx_http_auth_api_token_meets_module, 0,
+    { ngx_http_auth_api_token_meets_module, 0,
       NGX_HTTP_AUTH_API_TOKEN_MODULE },
 
-    { offsetof(ngx_http_auth_api_token_loc_conf_t, require),
-      ngx_http_auth_api_token_meets_require, 1,
-      NGX_HTTP_AUTH_API_TOKEN_REQUIRE },
-
-    { 0, NULL, 0, 0 }
+    { ngx_http_auth_api_token_meets_require, 1,
+      NGX_HTTP_AUTH_API_TOKEN_REQUIRE }
 };
 
 
 ngx_int_t
 ngx_http_auth_api_token_judge(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx)
+    ngx_http_auth_api_token_ctx_t *ctx, ngx_http_auth_api_token_lines_e n)
 {
-    ngx_int_t                               rc;
+    ngx_str_t                               value;
+    ngx_uint_t                              i, k, met;
     ngx_array_t                            *lines;
+    ngx_http_complex_value_t               *cv;
+    ngx_http_auth_api_token_line_t         *line;
     ngx_http_auth_api_token_loc_conf_t     *alcf;
     ngx_http_auth_api_token_requirement_t  *requirement;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
 
-    /* what is required may be made of the variables about the token */
-
-    ctx->facts = &ctx->reply.verdict.facts;
-
-    for (requirement = ngx_http_auth_api_token_requirements;
-         requirement->meets;
-         requirement++)
-    {
-        lines = *(ngx_array_t **) ((char *) alcf + requirement->offset);
-
-        if (lines == NULL) {
-            continue;
-        }
-
-        rc = ngx_http_auth_api_token_test_lines(r, ctx, lines, requirement);
-
-        if (rc != NGX_OK) {
-            ctx->facts = NULL;
-            ctx->reason = requirement->reason;
-
-            return (rc == NGX_DECLINED) ? NGX_OK
-                                        : NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_auth_api_token_test_lines(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx, ngx_array_t *lines,
-    ngx_http_auth_api_token_requirement_t *requirement)
-{
-    ngx_str_t                        value;
-    ngx_uint_t                       i, n, met;
-    ngx_http_complex_value_t        *cv;
-    ngx_http_auth_api_token_line_t  *line;
-
+    requirement = &ngx_http_auth_api_token_requirements[n];
+    lines = alcf->lines[n];
     line = lines->elts;
 
     for (i = 0; i < lines->nelts; i++) {
         cv = line[i].values.elts;
         met = requirement->all;
 
-        for (n = 0; n < line[i].values.nelts; n++) {
+        for (k = 0; k < line[i].values.nelts; k++) {
 
-            if (ngx_http_complex_value(r, &cv[n], &value) != NGX_OK) {
+            if (ngx_http_complex_value(r, &cv[k], &value) != NGX_OK) {
+                ctx->reason = requirement->reason;
                 return NGX_ERROR;
             }
 
@@ -119,6 +76,8 @@ ngx_http_auth_api_token_test_lines(ngx_http_request_t *r,
 
         if (!met) {
             ctx->line = &line[i];
+            ctx->reason = requirement->reason;
+
             return NGX_DECLINED;
         }
     }

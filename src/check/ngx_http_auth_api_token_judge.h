@@ -15,16 +15,14 @@
 
 
 /*
- * Whether an active token meets what the location requires.  If it does,
- * ctx->facts are those of the verdict, for the variables; else ctx->reason says
- * what it does not meet, and ctx->line which line of the directive.
+ * Whether an active token meets all lines of one kind that the location has.
  *
- * Returns NGX_OK in both cases, or NGX_HTTP_INTERNAL_SERVER_ERROR if there is
- * no memory.
+ * Returns NGX_OK; NGX_DECLINED if it does not meet ctx->line; NGX_ERROR if there
+ * is no memory.  In both cases ctx->reason tells of what kind.
  */
 
 ngx_int_t ngx_http_auth_api_token_judge(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx);
+    ngx_http_auth_api_token_ctx_t *ctx, ngx_http_auth_api_token_lines_e n);
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_JUDGE_H_INCLUDED_ */

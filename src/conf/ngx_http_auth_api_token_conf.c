@@ -55,6 +55,7 @@ ngx_http_auth_api_token_create_main_conf(ngx_conf_t *cf)
 void *
 ngx_http_auth_api_token_create_loc_conf(ngx_conf_t *cf)
 {
+    ngx_uint_t                           i;
     ngx_http_auth_api_token_loc_conf_t  *conf;
 
     conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_auth_api_token_loc_conf_t));
@@ -76,13 +77,13 @@ ngx_http_auth_api_token_create_loc_conf(ngx_conf_t *cf)
     conf->request = NGX_CONF_UNSET_PTR;
     conf->cache = NGX_CONF_UNSET_PTR;
     conf->limit = NGX_CONF_UNSET_PTR;
-    conf->accounts = NGX_CONF_UNSET_PTR;
-    conf->account_types = NGX_CONF_UNSET_PTR;
-    conf->modules = NGX_CONF_UNSET_PTR;
-    conf->require = NGX_CONF_UNSET_PTR;
     conf->https = NGX_CONF_UNSET;
     conf->problem = NGX_CONF_UNSET;
     conf->preflight = NGX_CONF_UNSET;
+
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_LINES; i++) {
+        conf->lines[i] = NGX_CONF_UNSET_PTR;
+    }
 
     return conf;
 }
@@ -95,6 +96,7 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
     ngx_http_auth_api_token_loc_conf_t *prev = parent;
     ngx_http_auth_api_token_loc_conf_t *conf = child;
 
+    ngx_uint_t                             i;
     ngx_http_core_loc_conf_t              *clcf;
     ngx_http_core_srv_conf_t              *cscf;
     ngx_http_auth_api_token_loc_conf_t   **check;
@@ -104,12 +106,12 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
     ngx_conf_merge_ptr_value(conf->request, prev->request, NULL);
     ngx_conf_merge_ptr_value(conf->cache, prev->cache, NULL);
     ngx_conf_merge_ptr_value(conf->limit, prev->limit, NULL);
-    ngx_conf_merge_ptr_value(conf->accounts, prev->accounts, NULL);
-    ngx_conf_merge_ptr_value(conf->account_types, prev->account_types, NULL);
-    ngx_conf_merge_ptr_value(conf->modules, prev->modules, NULL);
-    ngx_conf_merge_ptr_value(conf->require, prev->require, NULL);
     ngx_conf_merge_value(conf->problem, prev->problem, 1);
     ngx_conf_merge_value(conf->preflight, prev->preflight, 0);
+
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_LINES; i++) {
+        ngx_conf_merge_ptr_value(conf->lines[i], prev->lines[i], NULL);
+    }
 
     if (conf->https == NGX_CONF_UNSET) {
         conf->https_value = prev->https_value;

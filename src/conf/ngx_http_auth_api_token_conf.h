@@ -101,6 +101,17 @@ typedef struct {
 } ngx_http_auth_api_token_limit_t;
 
 
+/* what a location may require, in the order in which it is judged */
+
+typedef enum {
+    NGX_HTTP_AUTH_API_TOKEN_LINES_ACCOUNT = 0,
+    NGX_HTTP_AUTH_API_TOKEN_LINES_ACCOUNT_TYPE,
+    NGX_HTTP_AUTH_API_TOKEN_LINES_MODULE,
+    NGX_HTTP_AUTH_API_TOKEN_LINES_REQUIRE,
+    NGX_HTTP_AUTH_API_TOKEN_LINES
+} ngx_http_auth_api_token_lines_e;
+
+
 /* one line of auth_api_token_account, _account_type, _module or _require */
 
 typedef struct {
@@ -136,10 +147,7 @@ typedef struct {
 
     u_char                             prefix[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
 
-    ngx_array_t                       *accounts;       /* of lines */
-    ngx_array_t                       *account_types;
-    ngx_array_t                       *modules;
-    ngx_array_t                       *require;
+    ngx_array_t                       *lines[NGX_HTTP_AUTH_API_TOKEN_LINES];
 
     ngx_flag_t                         https;
     ngx_http_complex_value_t          *https_value;

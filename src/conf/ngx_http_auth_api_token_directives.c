@@ -375,7 +375,8 @@ ngx_http_auth_api_token_set_require(ngx_conf_t *cf, ngx_command_t *cmd,
 
     value = cf->args->elts;
 
-    line = ngx_http_auth_api_token_add_line(cf, &alcf->require);
+    line = ngx_http_auth_api_token_add_line(cf,
+                         &alcf->lines[NGX_HTTP_AUTH_API_TOKEN_LINES_REQUIRE]);
     if (line == NULL) {
         return NGX_CONF_ERROR;
     }

@@ -10,20 +10,12 @@
 #include "ngx_http_auth_api_token_recover.h"
 
 
-/* the tree of records whose node.key has the same first bits */
-
-#define ngx_http_auth_api_token_root(store, node_key)                         \
-    (&(store)->roots[(node_key) >> (store)->shift])
-
-
 /* odd, so that no two numbers have the same product */
 
 #define NGX_HTTP_AUTH_API_TOKEN_SPREAD                                        \
     ((ngx_uint_t) 0x9e3779b97f4a7c15)
 
 
-static ngx_inline ngx_rbtree_node_t *ngx_http_auth_api_token_index_root(
-    ngx_http_auth_api_token_store_t *store, ngx_uint_t node_key);
 static void ngx_http_auth_api_token_index_tree(
     ngx_http_auth_api_token_store_t *store, ngx_uint_t node_key,
     ngx_rbtree_t *tree);
@@ -56,19 +48,6 @@ ngx_http_auth_api_token_index_node_key(ngx_str_t *id, u_char *key)
     /* ids differ in the last bits, and the first ones choose the tree */
 
     return node_key * NGX_HTTP_AUTH_API_TOKEN_SPREAD;
-}
-
-
-static ngx_inline ngx_rbtree_node_t *
-ngx_http_auth_api_token_index_root(ngx_http_auth_api_token_store_t *store,
-    ngx_uint_t node_key)
-{
-    uint32_t  n;
-
-    n = *ngx_http_auth_api_token_root(store, node_key);
-
-    return n ? (ngx_rbtree_node_t *) ngx_http_auth_api_token_cell(store, n)
-             : &store->sentinel;
 }
 
 
@@ -142,46 +121,6 @@ ngx_http_auth_api_token_index_from(ngx_http_auth_api_token_store_t *store,
     }
 
     return next;
-}
-
-
-void
-ngx_http_auth_api_token_index_prefetch(ngx_http_auth_api_token_store_t *store,
-    ngx_uint_t node_key)
-{
-#if (NGX_HAVE_GCC_ATOMIC)
-
-    u_char  *p;
-
-    p = (u_char *) ngx_http_auth_api_token_index_root(store, node_key);
-
-    __builtin_prefetch(p);
-    __builtin_prefetch(p + 64);
-    __builtin_prefetch(p + 128);
-    __builtin_prefetch(p + 192);
-
-#endif
-}
-
-
-void
-ngx_http_auth_api_token_index_load(ngx_http_auth_api_token_store_t *store,
-    ngx_uint_t node_key)
-{
-    u_char  *p;
-
-    /*
-     * a root is written in one go, so this is a cell of the store, or part of
-     * its head; whose cell it is by now does not matter, as nobody looks at
-     * what is read
-     */
-
-    p = (u_char *) ngx_http_auth_api_token_index_root(store, node_key);
-
-    (void) *(u_char volatile *) p;
-    (void) *(u_char volatile *) (p + 64);
-    (void) *(u_char volatile *) (p + 128);
-    (void) *(u_char volatile *) (p + 192);
 }
 
 

@@ -46,12 +46,48 @@ ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_index_from(
 
 
 /*
- * Has the processor fetch the record at the root of the tree of node_key, and
- * does not wait for it.  Needs no mutex.
+ * The tree of records whose node.key has the same first bits; and the record at
+ * its root, or the sentinel.  Needs no mutex.
  */
 
-void ngx_http_auth_api_token_index_prefetch(
-    ngx_http_auth_api_token_store_t *store, ngx_uint_t node_key);
+#define ngx_http_auth_api_token_root(store, node_key)                         \
+    (&(store)->roots[(node_key) >> (store)->shift])
+
+static ngx_inline ngx_rbtree_node_t *
+ngx_http_auth_api_token_index_root(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t node_key)
+{
+    uint32_t  n;
+
+    n = *ngx_http_auth_api_token_root(store, node_key);
+
+    return n ? (ngx_rbtree_node_t *) ngx_http_auth_api_token_cell(store, n)
+             : &store->sentinel;
+}
+
+
+/*
+ * Has the processor fetch that record, and does not wait for it.  Needs no
+ * mutex.
+ */
+
+static ngx_inline void
+ngx_http_auth_api_token_index_prefetch(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t node_key)
+{
+#if (NGX_HAVE_GCC_ATOMIC)
+
+    u_char  *p;
+
+    p = (u_char *) ngx_http_auth_api_token_index_root(store, node_key);
+
+    __builtin_prefetch(p);
+    __builtin_prefetch(p + 64);
+    __builtin_prefetch(p + 128);
+    __builtin_prefetch(p + 192);
+
+#endif
+}
 
 
 /*
@@ -59,8 +95,25 @@ void ngx_http_auth_api_token_index_prefetch(
  * not have to.  Needs no mutex.
  */
 
-void ngx_http_auth_api_token_index_load(
-    ngx_http_auth_api_token_store_t *store, ngx_uint_t node_key);
+static ngx_inline void
+ngx_http_auth_api_token_index_load(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t node_key)
+{
+    u_char  *p;
+
+    /*
+     * a root is written in one go, so this is a cell of the store, or part of
+     * its head; whose cell it is by now does not matter, as nobody looks at
+     * what is read
+     */
+
+    p = (u_char *) ngx_http_auth_api_token_index_root(store, node_key);
+
+    (void) *(u_char volatile *) p;
+    (void) *(u_char volatile *) (p + 64);
+    (void) *(u_char volatile *) (p + 128);
+    (void) *(u_char volatile *) (p + 192);
+}
 
 
 /*
