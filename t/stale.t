@@ -112,6 +112,8 @@ api('POST', 'release');
 --- http_config eval
 $::Zone . 'limit_req_zone $server_name zone=slow:1m rate=1r/m;'
 --- config eval: $::Config
+--- main_config
+    worker_shutdown_timeout 100ms;
 --- lookup
         limit_req zone=slow burst=1;
         proxy_pass http://token_api/public/v1/accounts/api-tokens/$auth_api_token_claimed_id;
@@ -120,7 +122,8 @@ known({});
 
 my $slow = start(token('TKN-1234-5678'), '/slow');
 
-# the lookup of /slow is held up for a minute
+# the lookup of /slow is held up for a minute; a worker that is told to quit would
+# wait for its timeout
 
 until_true('waits', sub { nginx_log() =~ /delaying request/ });
 
