@@ -17,8 +17,8 @@
 /*
  * Whether an active token meets all lines of one kind that the location has.
  *
- * Returns NGX_OK; NGX_DECLINED if it does not meet ctx->line; NGX_ERROR if there
- * is no memory.  In both cases ctx->reason tells of what kind.
+ * Returns NGX_OK; NGX_DECLINED if it does not meet ctx->line; NGX_ERROR if
+ * there is no memory.  In both cases ctx->reason tells of what kind.
  */
 
 ngx_int_t ngx_http_auth_api_token_judge(ngx_http_request_t *r,
