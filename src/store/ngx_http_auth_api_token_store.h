@@ -8,19 +8,26 @@
 #define _NGX_HTTP_AUTH_API_TOKEN_STORE_H_INCLUDED_
 
 
+/*
+ * What is remembered of tokens: what the API said of them, who asks it and who
+ * may, and how often.  A block of memory that processes share, and which all of
+ * them have at the same address.
+ *
+ * This wing knows the core of nginx, and nothing of configurations, requests,
+ * the API or OpenSSL.
+ *
+ * It offers to be made, to be asked, to be told what the API said, to have
+ * requests wait for their turn, to forget, to show its figures, and to give
+ * back what a process that died held.
+ */
+
+
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_http_auth_api_token_verdict.h"
 
 
 /*
- * The store remembers what the API said of tokens, knows who asks it and who
- * may, and counts.  It is a block of memory that processes share, and which all
- * of them have at the same address.  It knows nginx's core, and nothing of
- * configurations, requests, OpenSSL or the API.  It offers to be made, to be
- * asked and told what the API said, to have requests wait for their turn, to
- * forget, to show its figures, and to give back what a process that died held.
- *
  * The functions below take the mutex themselves if they do not say otherwise,
  * and no pointer into a record outlives them.  While the store is changed it is
  * marked: who finds the mark of a process that died empties the store.

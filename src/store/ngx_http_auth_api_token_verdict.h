@@ -13,8 +13,8 @@
 
 
 /*
- * Why a request passes or is refused.  The order is that of the table of
- * refusals in ngx_http_auth_api_token_refusal.c.
+ * Why a request passes or is refused.  There are tables in this order, and
+ * counters in the memory of the store.
  */
 
 typedef enum {
@@ -89,16 +89,6 @@ typedef struct {
     ngx_str_t                         trace_id;   /* of the API, or empty */
     const char                       *cause;      /* static, or NULL */
 } ngx_http_auth_api_token_verdict_t;
-
-
-/*
- * Copies a verdict, to itself too; its strings are allocated from the pool.
- * Returns NGX_OK, or NGX_ERROR if there is no memory.
- */
-
-ngx_int_t ngx_http_auth_api_token_copy_verdict(ngx_pool_t *pool,
-    ngx_http_auth_api_token_verdict_t *dst,
-    ngx_http_auth_api_token_verdict_t *src);
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_VERDICT_H_INCLUDED_ */
