@@ -5,16 +5,7 @@ use Test::Nginx::Socket 'no_plan';
 
 # clients that leave, lookups that go on, workers that are told to go
 
-our $Config = <<'END';
-    location /t {
-        auth_api_token "r";
-        add_header X-Result $auth_api_token_result always;
-        try_files /dev/null =204;
-    }
-END
-
-our $Ask = "GET /t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
-           . token('TKN-1234-5678') . "\r\n\r\n";
+our $Ask = request_of(token('TKN-1234-5678'));
 
 our $Other = $Ask =~ s/TKN-1234-5678/TKN-8765-4321/gr;
 
@@ -32,7 +23,7 @@ run_tests();
 __DATA__
 
 === TEST 1: a client that is gone before the answer
---- config eval: $::Config
+--- config eval: $::Location
 --- api
 fault any {"delay":400}
 --- perl
@@ -50,7 +41,7 @@ is(exchange($::Ask)->{status}, 204, 'the next one passes');
 
 
 === TEST 2: a client that resets its connection
---- config eval: $::Config
+--- config eval: $::Location
 --- api
 fault any {"delay":400}
 --- perl
@@ -71,7 +62,7 @@ is(exchange($::Ask)->{status}, 204, 'the next one passes');
 === TEST 3: with a zone the lookup goes on, and its connection is kept
 --- http_config
     auth_api_token_zone zone=tokens:1m;
---- config eval: "    auth_api_token_cache tokens valid=10m;\n" . $::Config
+--- config eval: "    auth_api_token_cache tokens valid=10m;\n" . $::Location
 --- api
 token TKN-8765-4321
 fault any {"delay":300}
@@ -94,7 +85,7 @@ is(exchange($::Other)->{status}, 204, 'another token passes');
 
 
 === TEST 4: many that leave, in the order they came and in the other
---- config eval: $::Config
+--- config eval: $::Location
 --- api
 fault any {"delay":300}
 --- perl
@@ -115,7 +106,7 @@ for my $order (0, 1) {
 
 
 === TEST 5: a client that leaves at any moment
---- config eval: $::Config
+--- config eval: $::Location
 --- perl
 for my $i (1 .. 60) {
     my $sock = client();
@@ -130,7 +121,7 @@ is(exchange($::Ask)->{status}, 204, 'the next one passes');
 
 
 === TEST 6: a pipelined request that waits behind one whose client leaves
---- config eval: $::Config
+--- config eval: $::Location
 --- api
 fault any {"delay":200}
 --- perl
@@ -145,7 +136,7 @@ is(exchange($::Ask)->{status}, 204, 'the next one passes');
 
 
 === TEST 7: the API is slower than the time limit, and the client leaves
---- config eval: "    auth_api_token_request /_token_api timeout=200ms;\n" . $::Config
+--- config eval: "    auth_api_token_request /_token_api timeout=200ms;\n" . $::Location
 --- api
 fault any {"delay":2000}
 --- perl
@@ -161,7 +152,7 @@ is(read_response($_)->{status}, 503, 'those who stay are told')
 
 
 === TEST 8: without a zone a lookup ends with the last client that waits
---- config eval: $::Config
+--- config eval: $::Location
 --- api
 fault any {"delay":60000}
 --- perl
@@ -179,7 +170,7 @@ is(exchange($::Ask)->{status}, 204, 'the next one passes');
 
 
 === TEST 9: as many as there are connections, over and over
---- config eval: $::Config
+--- config eval: $::Location
 --- api
 fault any {"delay":60000}
 --- perl
@@ -213,7 +204,7 @@ worker_connections are not enough
 
         location /t { auth_api_token "r"; try_files /dev/null =204; }
     }
---- config eval: $::Config
+--- config eval: $::Location
 --- api
 fault any {"delay":60000}
 --- perl

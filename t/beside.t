@@ -2,18 +2,10 @@ use lib 't/lib';
 use AuthApiToken;
 use JSON::PP ();
 use Neighbours;
-use Store qw(request_of);
+use Store qw($Bad);
 use Test::Nginx::Socket 'no_plan';
 
 # other modules where requests are checked, loaded before this one and after
-
-our $Config = <<'END';
-    location /t {
-        auth_api_token "r";
-        add_header X-Result $auth_api_token_result always;
-        try_files /dev/null =204;
-    }
-END
 
 our $Headers = <<'END';
     more_set_headers 'X-More: $auth_api_token_result';
@@ -36,8 +28,6 @@ our $Lua = <<'END';
         end
     }
 END
-
-our $Bad = 'idt:TKN-1234-5678:MADEUPwrong';
 
 
 # a refusal and what comes after it on the same connection
@@ -90,7 +80,7 @@ __DATA__
 
 === TEST 1: headers-more, loaded before
 --- before: headers_more
---- config eval: $::Headers . $::Config
+--- config eval: $::Headers . $::Location
 --- perl
 more();
 --- calls: 3
@@ -99,7 +89,7 @@ more();
 
 === TEST 2: headers-more, loaded after
 --- after: headers_more
---- config eval: $::Headers . $::Config
+--- config eval: $::Headers . $::Location
 --- perl
 more();
 --- calls: 3
@@ -108,7 +98,7 @@ more();
 
 === TEST 3: subs_filter and a problem body, loaded before
 --- before: subs_filter
---- config eval: $::Subs . $::Config
+--- config eval: $::Subs . $::Location
 --- perl
 refused('subs_filter');
 --- calls: 3
@@ -117,7 +107,7 @@ refused('subs_filter');
 
 === TEST 4: subs_filter and a problem body, loaded after
 --- after: subs_filter
---- config eval: $::Subs . $::Config
+--- config eval: $::Subs . $::Location
 --- perl
 refused('subs_filter');
 --- calls: 3
@@ -127,7 +117,7 @@ refused('subs_filter');
 === TEST 5: a filter with no order and a problem body
 --- before: test_top_filter
 --- config eval
-"    test_filter_log on;\n    test_filter_header X-Test yes;\n" . $::Config
+"    test_filter_log on;\n    test_filter_header X-Test yes;\n" . $::Location
 --- perl
 my ($refused) = refused('a filter');
 is($refused->{'x-test'}, 'yes', 'a header');
@@ -137,7 +127,7 @@ is($refused->{'x-test'}, 'yes', 'a header');
 
 === TEST 6: Lua and a problem body, loaded before
 --- before: lua
---- config eval: $::Lua . $::Config
+--- config eval: $::Lua . $::Location
 --- perl
 my ($refused, $passed) = refused('Lua');
 is("$refused->{'x-lua'} $passed->{'x-lua'}", 'unknown pass', 'variables');
@@ -147,7 +137,7 @@ is("$refused->{'x-lua'} $passed->{'x-lua'}", 'unknown pass', 'variables');
 
 === TEST 7: Lua and a problem body, loaded after
 --- after: lua
---- config eval: $::Lua . $::Config
+--- config eval: $::Lua . $::Location
 --- perl
 my ($refused, $passed) = refused('Lua');
 is("$refused->{'x-lua'} $passed->{'x-lua'}", 'unknown pass', 'variables');
@@ -188,7 +178,7 @@ is(exchange(request_of($::Bad))->{status}, 401, 'neither');
 --- http_config
     limit_req_zone $server_name zone=r:1m rate=50r/s;
 --- config eval
-<<'END' . $::Config;
+<<'END' . $::Location;
     limit_req zone=r burst=10;
     rewrite_by_lua_block { ngx.ctx.t = 1 }
 END

@@ -65,8 +65,7 @@ worker_connections are not enough
 my (@idle, $response, $token);
 
 sub ask {
-    return exchange("GET /t HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
-                    . "Authorization: Bearer $token\r\n\r\n");
+    return exchange(request_of($token, '/t', "Connection: close\r\n"));
 }
 
 my $n = 0;

@@ -1,34 +1,18 @@
 use lib 't/lib';
 use AuthApiToken;
+use Kept;
+use Store qw($Good $Bad);
 use Test::Nginx::Socket 'no_plan';
 
 # what the zone keeps, for how long, and for whom
 
 our $Zone = 'auth_api_token_zone zone=tokens:1m;';
 
-our $Good = token('TKN-1234-5678');
-our $Bad = 'idt:TKN-1234-5678:MADEUPwrong';
-
 our $Show = <<'END';
     add_header X-All "$auth_api_token_result $auth_api_token_cache_status" always;
     add_header X-Id "$auth_api_token_id|$auth_api_token_name|$auth_api_token_account_id|$auth_api_token_account_name|$auth_api_token_account_type|$auth_api_token_modules" always;
     add_header X-Age "$auth_api_token_age" always;
 END
-
-
-sub ask {
-    my ($uri, $token, $host) = @_;
-
-    return exchange("GET $uri HTTP/1.1\r\nHost: " . ($host || 'a') . "\r\n"
-                    . "Authorization: Bearer $token\r\n\r\n");
-}
-
-
-sub all {
-    my $response = ask(@_);
-
-    return "$response->{status} $response->{headers}{'x-all'}";
-}
 
 
 no_long_string();

@@ -124,8 +124,7 @@ sub client_of {
             next;
         }
 
-        print {$sock} "GET $uri HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
-                      . "$token\r\n\r\n";
+        print {$sock} request_of($token, $uri);
 
         if (rand() < 0.4) {
             sleep rand 0.1;

@@ -3,6 +3,7 @@ use AuthApiToken;
 use Neighbours;
 use Store qw(ask);
 use Test::Nginx::Socket 'no_plan';
+use Unavailable qw($Broken);
 
 # a content handler in the lookup location that makes a subrequest, in memory or
 # not, and then answers itself: that is the answer
@@ -26,12 +27,6 @@ END
 
 our $Active = q('{"id":"TKN-1234-5678","status":"Active"}');
 our $Disabled = q('{"id":"TKN-1234-5678","status":"Disabled"}');
-
-# an answer whose body breaks 0.3 s after its head has come
-
-our $Broken = { close_delimited => 1, drip => 50,
-                headers => { 'Transfer-Encoding' => 'chunked' },
-                body    => "1\r\nx\r\nzz\r\n" };
 
 
 # what is below the lookup fails in all ways, and the worker does not care; it is

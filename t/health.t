@@ -1,6 +1,6 @@
 use lib 't/lib';
 use AuthApiToken;
-use Store qw(ask start zone);
+use Store qw(ask start zone $Good);
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(time);
 
@@ -22,8 +22,6 @@ our $Config = <<'END';
     location /key { auth_api_token_cache tokens valid=300ms stale=1h refresh=off; auth_api_token_denied_limit $http_x_key burst=2 rate=1r/m; try_files /n =204; }
     location /status { auth_api_token off; auth_api_token_status json; }
 END
-
-our $Good = token('TKN-1234-5678');
 
 
 sub bogus {

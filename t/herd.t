@@ -23,8 +23,7 @@ END
 
 our $Zone = 'auth_api_token_zone zone=tokens:1m;';
 
-our $Ask = "GET /t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
-           . token('TKN-1234-5678') . "\r\n\r\n";
+our $Ask = request_of(token('TKN-1234-5678'));
 
 
 # how many connections a process has from a local port ("local"), or to a remote

@@ -1,6 +1,7 @@
 use lib 't/lib';
 use AuthApiToken;
 use IO::Socket::SSL ();
+use Lines qw($Good);
 use Test::Nginx::Socket 'no_plan';
 
 our $Tls = <<'END';
@@ -21,8 +22,6 @@ our $Tls = <<'END';
         location /var { auth_api_token "r"; auth_api_token_https $arg_s; try_files /n =204; }
     }
 END
-
-our $Good = 'Authorization: Bearer ' . token('TKN-1234-5678') . "\r\n";
 
 
 sub ask {

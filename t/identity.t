@@ -18,7 +18,7 @@ our $Echo = join ';', map { "\$http_x_mpt_\L$_" } @Names;
 
 # a request with made-up headers, with a token or as a preflight without one
 
-sub request_of {
+sub forged {
     my ($uri, $token) = @_;
 
     return ($token ? 'GET' : 'OPTIONS') . " $uri HTTP/1.1\r\nHost: a\r\n"
@@ -130,9 +130,9 @@ END
     }
 END
 --- perl
-is(exchange(request_of('/', 'TKN-1234-5678'))->{body}, join(';', @Facts, ''),
+is(exchange(forged('/', 'TKN-1234-5678'))->{body}, join(';', @Facts, ''),
    'who is calling');
-is(exchange(request_of('/'))->{body}, ';;;;;;', 'nobody');
+is(exchange(forged('/'))->{body}, ';;;;;;', 'nobody');
 
 
 
@@ -154,9 +154,9 @@ END
     }
 END
 --- perl
-is(exchange(request_of('/', 'TKN-1234-5678'))->{body}, join(';', @Facts, ''),
+is(exchange(forged('/', 'TKN-1234-5678'))->{body}, join(';', @Facts, ''),
    'who is calling');
-is(exchange(request_of('/'))->{body}, ';;;;;;', 'nobody');
+is(exchange(forged('/'))->{body}, ';;;;;;', 'nobody');
 
 
 
@@ -176,7 +176,7 @@ my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5,
                                    ReuseAddr => 1) or die;
 
 for my $token ('TKN-1234-5678', undef) {
-    my $params = fastcgi($listen, request_of('/', $token)) || {};
+    my $params = fastcgi($listen, forged('/', $token)) || {};
 
     is(join(';', map { @{$params->{"HTTP_X_MPT_$_"} || ['-']} } @Names),
        $token ? join(';', @Facts) : ';;;;;', 'who is calling');

@@ -35,14 +35,6 @@ our $Config = <<'END';
 END
 
 
-sub ask {
-    my ($uri, $token) = @_;
-
-    return exchange("GET $uri HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
-                    . "Authorization: Bearer $token\r\n\r\n");
-}
-
-
 # until there is an answer
 
 sub surely {

@@ -1,6 +1,6 @@
 use lib 't/lib';
 use AuthApiToken;
-use Store qw(summary zone);
+use Store qw(summary zone $Good);
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(time);
 
@@ -24,7 +24,6 @@ our $Config = <<'END';
     location = /status { auth_api_token_status json; }
 END
 
-our $Good = token('TKN-1234-5678');
 our $n = 0;
 
 
@@ -35,26 +34,24 @@ sub bogus {
 }
 
 
-sub request_of {
+sub keyed {
     my ($token, $key, $uri) = @_;
 
     $key = 'a' unless defined $key;
 
-    return 'GET ' . ($uri || '/t') . " HTTP/1.1\r\nHost: a\r\n"
-           . (length $key ? "X-Key: $key\r\n" : '')
-           . "Authorization: Bearer $token\r\n\r\n";
+    return request_of($token, $uri, length $key ? "X-Key: $key\r\n" : '');
 }
 
 
 sub ask {
-    return summary(exchange(request_of(@_)));
+    return summary(exchange(keyed(@_)));
 }
 
 
 sub start {
     my $sock = client();
 
-    print {$sock} request_of(@_);
+    print {$sock} keyed(@_);
 
     return $sock;
 }
@@ -104,7 +101,7 @@ is("$zone->{misses} $zone->{budgets}{entries}", '5 1', 'figures');
 --- perl
 left();
 
-my $response = exchange(request_of(bogus()));
+my $response = exchange(keyed(bogus()));
 my $body = JSON::PP->new->utf8->decode($response->{body});
 
 is($response->{status}, 429, 'status');
@@ -197,7 +194,7 @@ cmp_ok($left, '>=', 30, 'the burst');
 cmp_ok($left, '<=', 30 + (time - $started) / 2, 'the rate');
 is(figures()->{calls}, $left, 'calls');
 
-my $response = exchange(request_of(bogus()));
+my $response = exchange(keyed(bogus()));
 
 like("$response->{status} $response->{headers}{'retry-after'}",
      qr/^(?:429 [1-3]|401 )/, 'Retry-After');
@@ -237,7 +234,7 @@ is(figures()->{calls}, $calls, 'calls');
 my $response;
 
 until_true('limited', sub {
-    $response = exchange(request_of(bogus()));
+    $response = exchange(keyed(bogus()));
     $response->{status} == 429;
 });
 
@@ -455,7 +452,7 @@ END
 --- perl
 is(ask(bogus()), '401 unknown MISS', 'a denial') for 1 .. 5;
 
-my $response = exchange(request_of(bogus()));
+my $response = exchange(keyed(bogus()));
 
 is("$response->{status} $response->{body}", "200 slow limited\n", 'the page');
 
@@ -484,7 +481,7 @@ my @socks = map { client() } 1 .. 40;
 my %seen;
 
 for my $round (1 .. $flood / 40) {
-    print {$_} request_of(bogus()) for @socks;
+    print {$_} keyed(bogus()) for @socks;
     $seen{summary(read_response($_))}++ for @socks;
 }
 

@@ -1,11 +1,9 @@
 use lib 't/lib';
 use AuthApiToken;
+use Lines qw($Good $Bad);
 use Test::Nginx::Socket 'no_plan';
 
-our $Good = 'Authorization: Bearer ' . token('TKN-1234-5678') . "\r\n";
 our $Backend = 'server { listen 127.0.0.1:$TEST_NGINX_PORT_1; return 200; }';
-our $Bad = "Authorization: Bearer idt:TKN-1234-5678:MADEUPwrong\r\n";
-
 
 sub status {
     my ($method, $headers) = @_;

@@ -11,8 +11,7 @@ our $Config = <<'END';
     }
 END
 
-our $Ask = "GET /t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
-           . token('TKN-1234-5678') . "\r\n\r\n";
+our $Ask = request_of(token('TKN-1234-5678'));
 
 
 sub lines_of {

@@ -47,9 +47,7 @@ sub file {
 sub ask {
     my ($id) = @_;
 
-    my $response = exchange("GET /t HTTP/1.1\r\nHost: a\r\n"
-                            . "Authorization: Bearer " . token($id)
-                            . "\r\n\r\n");
+    my $response = exchange(request_of(token($id)));
 
     return join ' ', $response->{status}, $response->{headers}{'x-result'},
                      $response->{headers}{'x-account'} || '-';
@@ -74,8 +72,7 @@ sub judged {
 
     my @socks = map {
         my $sock = client();
-        print {$sock} "GET /t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
-                      . token('TKN-0000-0004') . "\r\n\r\n";
+        print {$sock} request_of(token('TKN-0000-0004'));
         $sock
     } 1 .. 10;
 

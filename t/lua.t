@@ -41,7 +41,7 @@ END
 
 
 sub get {
-    return exchange(Store::request_of($_[0]));
+    return exchange(request_of($_[0]));
 }
 
 

@@ -3,6 +3,7 @@ use AuthApiToken;
 use Neighbours;
 use Store qw(ask);
 use Test::Nginx::Socket 'no_plan';
+use Unavailable qw($Broken);
 
 # a script in the lookup location that asks by requests of its own: its answer
 # is the answer, and what it asked is its own affair
@@ -92,12 +93,6 @@ async function fails(r) {
 
 export default { same, other, status, size, twice, detached, fails };
 END
-
-# an answer whose body breaks 0.3 s after its head has come
-
-our $Broken = { close_delimited => 1, drip => 50,
-                headers => { 'Transfer-Encoding' => 'chunked' },
-                body    => "1\r\nx\r\nzz\r\n" };
 
 
 no_long_string();

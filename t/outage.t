@@ -1,14 +1,13 @@
 use lib 't/lib';
 use AuthApiToken;
-use Store qw(zone);
+use Kept;
+use Store qw(zone $Good);
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(sleep time);
 
 # an API that is down, slow or has enough of us
 
 our $Zone = 'auth_api_token_zone zone=tokens:1m;';
-
-our $Good = token('TKN-1234-5678');
 
 our $Show = <<'END';
     add_header X-All "$auth_api_token_result $auth_api_token_cache_status" always;
@@ -18,22 +17,6 @@ our $Show = <<'END';
 END
 
 our $Down = { reset => 'before' };
-
-
-sub ask {
-    my ($uri, $token) = @_;
-
-    return exchange("GET $uri HTTP/1.1\r\nHost: a\r\n"
-                    . "Authorization: Bearer " . ($token || $::Good)
-                    . "\r\n\r\n");
-}
-
-
-sub all {
-    my $response = ask(@_);
-
-    return "$response->{status} $response->{headers}{'x-all'}";
-}
 
 
 # lets the breaker open, with tokens that nobody knows

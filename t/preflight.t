@@ -1,8 +1,8 @@
 use lib 't/lib';
 use AuthApiToken;
+use Lines qw($Good);
 use Test::Nginx::Socket 'no_plan';
 
-our $Good = 'Authorization: Bearer ' . token('TKN-1234-5678') . "\r\n";
 our $Origin = "Origin: https://app.example.com\r\n";
 our $Method = "Access-Control-Request-Method: PUT\r\n";
 

@@ -1,6 +1,7 @@
 use lib 't/lib';
 use AuthApiToken;
-use Store qw(request_of summary ask zone post answers purged);
+use Purge;
+use Store qw(summary ask zone $Good $Bad);
 use Test::Nginx::Socket 'no_plan';
 
 # forgetting verdicts: what is purged by which request, and that no lookup that
@@ -8,23 +9,6 @@ use Test::Nginx::Socket 'no_plan';
 
 our $Zone = 'auth_api_token_zone zone=tokens:1m;';
 
-our $Config = <<'END';
-    auth_api_token_cache tokens valid=10m denied=10m;
-    add_header X-Result $auth_api_token_result always;
-    add_header X-Cache $auth_api_token_cache_status always;
-
-    location /t {
-        auth_api_token "r";
-        try_files /dev/null =204;
-    }
-
-    location /purge   { auth_api_token_purge tokens; }
-    location = /status { auth_api_token_status json; }
-END
-
-our $Good = token('TKN-1234-5678');
-our $Bad = 'idt:TKN-1234-5678:MADEUPwrong';
-our $ById = '{"token":"TKN-1234-5678"}';
 our $Disabled = { status => 'Disabled', works => 1 };
 
 

@@ -42,8 +42,7 @@ sub ask {
     my @socks = map { client() } @ids;
 
     for my $i (0 .. $#ids) {
-        print {$socks[$i]} "GET $uri HTTP/1.1\r\nHost: a\r\nAuthorization: "
-                           . 'Bearer ' . token($ids[$i]) . "\r\n\r\n";
+        print {$socks[$i]} request_of(token($ids[$i]), $uri);
     }
 
     return @socks;

@@ -64,8 +64,7 @@ sub ask {
 sub send_token {
     my ($sock, $id) = @_;
 
-    print {$sock} "GET /t HTTP/1.1\r\nHost: a\r\nAuthorization: "
-                  . 'Bearer ' . token($id) . "\r\n\r\n";
+    print {$sock} request_of(token($id));
 }
 
 

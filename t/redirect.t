@@ -1,12 +1,9 @@
 use lib 't/lib';
 use AuthApiToken;
+use Lines qw($Get $Good $Bad);
 use Test::Nginx::Socket 'no_plan';
 
 # internal redirects and error pages of a protected page
-
-our $Get = "GET /t HTTP/1.1\r\nHost: a\r\n";
-our $Good = 'Authorization: Bearer ' . token('TKN-1234-5678') . "\r\n";
-our $Bad = "Authorization: Bearer idt:TKN-1234-5678:MADEUPwrong\r\n";
 
 no_long_string();
 run_tests();

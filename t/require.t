@@ -1,10 +1,9 @@
 use lib 't/lib';
 use AuthApiToken;
+use Lines qw($Good);
 use Test::Nginx::Socket 'no_plan';
 
 # requirements: values of one line are "any of", lines are "each"
-
-our $Good = 'Authorization: Bearer ' . token('TKN-1234-5678') . "\r\n";
 
 
 sub ask {

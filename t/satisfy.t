@@ -1,5 +1,6 @@
 use lib 't/lib';
 use AuthApiToken;
+use Lines qw($Get $Good $Bad);
 use Test::Nginx::Socket 'no_plan';
 
 # with allow and deny, auth_basic and auth_request
@@ -9,9 +10,6 @@ our $Users = <<'END';
 user:{PLAIN}good
 END
 
-our $Get = "GET /t HTTP/1.1\r\nHost: a\r\n";
-our $Good = 'Authorization: Bearer ' . token('TKN-1234-5678') . "\r\n";
-our $Bad = "Authorization: Bearer idt:TKN-1234-5678:MADEUPwrong\r\n";
 our $Basic = "Authorization: Basic dXNlcjpnb29k\r\n";
 our $BadBasic = "Authorization: Basic dXNlcjpiYWQ=\r\n";
 

@@ -1,5 +1,6 @@
 use lib 't/lib';
 use AuthApiToken;
+use Lines qw($Good);
 
 BEGIN { $ENV{TEST_NGINX_LOG_LEVEL} = 'debug' }
 
@@ -9,8 +10,6 @@ use Test::Nginx::Socket 'no_plan';
 # own lines, which the library looks at after each block, hold no secret.
 
 log_level('debug');
-
-our $Good = 'Authorization: Bearer ' . token('TKN-1234-5678') . "\r\n";
 
 our $Config = <<'END';
     auth_api_token_request /_token_api timeout=300ms;

@@ -96,11 +96,11 @@ until_true('both', sub {
 
 my ($pid, $other) = keys %to;
 
-print {$to{$pid}} Store::request_of(token('TKN-1234-5678'), '/slow');
+print {$to{$pid}} request_of(token('TKN-1234-5678'), '/slow');
 until_true('asked', sub { figures()->{calls} == 2 });
 kill STOP => $pid;
 
-print {$to{$other}} Store::request_of(token('TKN-1234-5678'), '/fast');
+print {$to{$other}} request_of(token('TKN-1234-5678'), '/fast');
 is(summary(read_response($to{$other})), '204 pass STALE', 'stale');
 kill CONT => $pid;
 api('POST', 'release');

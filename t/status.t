@@ -1,35 +1,12 @@
 use lib 't/lib';
 use AuthApiToken;
-use Store qw(request_of summary ask start zone get zones moved @Reasons
-             @Outcomes @Bounds);
+use Status;
+use Store qw(summary ask start zone get $Good $Bad);
 use Test::Nginx::Socket 'no_plan';
 
 # the figures, and what makes each of them move
 
 our $Zone = 'auth_api_token_zone zone=tokens:1m;';
-
-our $Status = <<'END';
-    add_header X-Result $auth_api_token_result always;
-    add_header X-Cache $auth_api_token_cache_status always;
-    add_header X-Age $auth_api_token_age always;
-
-    location = /status     { auth_api_token_status; }
-    location = /json       { auth_api_token_status json; }
-    location = /prometheus { auth_api_token_status prometheus; }
-    location /purge        { auth_api_token_purge tokens; }
-END
-
-our $Config = $Status . <<'END';
-    auth_api_token_cache tokens valid=10m denied=10m;
-
-    location /t {
-        auth_api_token "r";
-        try_files /dev/null =204;
-    }
-END
-
-our $Good = token('TKN-1234-5678');
-our $Bad = 'idt:TKN-1234-5678:MADEUPwrong';
 
 
 # a figure in Prometheus' text

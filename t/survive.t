@@ -33,14 +33,6 @@ our $Config = <<'END';
 END
 
 
-sub ask {
-    my ($uri, $token) = @_;
-
-    return exchange("GET $uri HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
-                    . "Authorization: Bearer $token\r\n\r\n");
-}
-
-
 sub reload {
     my $before = () = nginx_log() =~ /exited with code 0/g;
 

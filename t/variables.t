@@ -1,9 +1,7 @@
 use lib 't/lib';
 use AuthApiToken;
+use Lines qw($Good $Bad);
 use Test::Nginx::Socket 'no_plan';
-
-our $Good = 'Authorization: Bearer ' . token('TKN-1234-5678') . "\r\n";
-our $Bad = "Authorization: Bearer idt:TKN-1234-5678:MADEUPwrong\r\n";
 
 our $All = join '|', map { "\$auth_api_token_$_" }
            qw(claimed_id id name account_id account_name account_type modules

@@ -6,16 +6,7 @@ use Test::Nginx::Socket 'no_plan';
 
 master_on();
 
-our $Config = <<'END';
-    location /t {
-        auth_api_token "r";
-        add_header X-Result $auth_api_token_result always;
-        try_files /dev/null =204;
-    }
-END
-
-our $Ask = "GET /t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
-           . token('TKN-1234-5678') . "\r\n\r\n";
+our $Ask = request_of(token('TKN-1234-5678'));
 
 
 no_long_string();
@@ -24,7 +15,7 @@ run_tests();
 __DATA__
 
 === TEST 1: a worker that quits answers who waits
---- config eval: $::Config
+--- config eval: $::Location
 --- api
 fault any {"delay":500}
 --- perl
@@ -51,7 +42,7 @@ unlike(nginx_log(), qr/\[alert\]|open socket .* left/, 'nothing is left');
 
 
 === TEST 2: a worker that is killed takes its clients along, and no other
---- config eval: $::Config
+--- config eval: $::Location
 --- api
 fault any {"delay":300}
 --- perl
@@ -70,7 +61,7 @@ is(exchange($::Ask)->{status}, 204, 'the next worker passes it');
 
 
 === TEST 3: a worker that may not wait for its clients any longer
---- config eval: $::Config
+--- config eval: $::Location
 --- main_config
     worker_shutdown_timeout 100ms;
 --- api
@@ -99,7 +90,7 @@ is(exchange($::Ask)->{status}, 204, 'the new worker asks');
 === TEST 5: the same with a zone: who waits elsewhere asks at once
 --- http_config
     auth_api_token_zone zone=tokens:1m lookups=1;
---- config eval: "    auth_api_token_cache tokens;\n" . $::Config
+--- config eval: "    auth_api_token_cache tokens;\n" . $::Location
 --- main_config
     worker_shutdown_timeout 300ms;
 --- api
@@ -137,7 +128,7 @@ check_zone();
 
 
 === TEST 4: fifty reloads, with clients that wait
---- config eval: $::Config
+--- config eval: $::Location
 --- api
 fault any {"delay":30}
 --- perl

@@ -27,12 +27,22 @@ use JSON::PP ();
 use Test::More ();
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(api api_connections client exchange figures read_response token
-                 until_true nginx_log nginx_pid worker_pids listen_port
-                 check_zone);
+our @EXPORT = qw(api api_connections client exchange figures read_response
+                 request_of token until_true nginx_log nginx_pid worker_pids
+                 listen_port check_zone $Location);
 
 our $Secret = 'MADEUPmadeup0123456789MADEUPmadeup'
               . '0123456789MADEUPmadeup01234567';
+
+# a location that shows what the check said
+
+our $Location = <<'END';
+    location /t {
+        auth_api_token "r";
+        add_header X-Result $auth_api_token_result always;
+        try_files /dev/null =204;
+    }
+END
 
 my ($emulator, $port, $tls_port);
 
@@ -162,6 +172,18 @@ sub client {
                                  PeerPort => $to || listen_port(),
                                  Timeout => 10)
         || die "connect: $!";
+}
+
+
+# a request with a token, or none, and more headers
+
+sub request_of {
+    my ($token, $uri, $headers) = @_;
+
+    return 'GET ' . ($uri || '/t') . " HTTP/1.1\r\nHost: a\r\n"
+           . ($headers || '')
+           . (defined $token ? "Authorization: Bearer $token\r\n" : '')
+           . "\r\n";
 }
 
 

@@ -12,7 +12,16 @@ use IO::Select ();
 use POSIX ();
 use Time::HiRes qw(time);
 
-our @EXPORT = qw(load stop);
+our @EXPORT = qw(ask load stop);
+
+
+# over a connection of its own, so that no worker keeps one
+
+sub ask {
+    my ($uri, $token) = @_;
+
+    return exchange(request_of($token, $uri, "Connection: close\r\n"));
+}
 
 
 # a child that sends requests until it is told to stop, and then counts: those

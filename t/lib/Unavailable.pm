@@ -11,22 +11,20 @@ use JSON::PP ();
 use Test::More;
 
 our @EXPORT = qw(ask body unavailable $Config);
+our @EXPORT_OK = qw($Broken);
 
-our $Config = <<'END';
-    auth_api_token_request /_token_api timeout=500ms;
+our $Config = "    auth_api_token_request /_token_api timeout=500ms;\n\n"
+              . $Location;
 
-    location /t {
-        auth_api_token "r";
-        add_header X-Result $auth_api_token_result always;
-        try_files /dev/null =204;
-    }
-END
+# an answer whose body breaks 0.3 s after its head has come
+
+our $Broken = { close_delimited => 1, drip => 50,
+                headers => { 'Transfer-Encoding' => 'chunked' },
+                body    => "1\r\nx\r\nzz\r\n" };
 
 
 sub ask {
-    return exchange("GET /t HTTP/1.1\r\nHost: a\r\n"
-                    . "Authorization: Bearer " . token('TKN-1234-5678')
-                    . "\r\n\r\n");
+    return exchange(request_of(token('TKN-1234-5678')));
 }
 
 

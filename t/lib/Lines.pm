@@ -1,0 +1,21 @@
+package Lines;
+
+# Lines of which requests are put together where it matters what they say.
+
+use strict;
+use warnings;
+
+use AuthApiToken;
+use Exporter qw(import);
+
+our @EXPORT_OK = qw($Get $Good $Bad);
+
+our $Get = "GET /t HTTP/1.1\r\nHost: a\r\n";
+
+# the token that is always there, and what somebody made up
+
+our $Good = 'Authorization: Bearer ' . token('TKN-1234-5678') . "\r\n";
+our $Bad = "Authorization: Bearer idt:TKN-1234-5678:MADEUPwrong\r\n";
+
+
+1;
