@@ -151,7 +151,7 @@ ngx_http_auth_api_token_decide(ngx_http_request_t *r,
         && (ngx_http_auth_api_token_differs(&scope, &ctx->scope)
             || ngx_http_auth_api_token_differs(&token, &ctx->token)))
     {
-        ngx_http_auth_api_token_forget(ctx);
+        ngx_http_auth_api_token_reset_ctx(ctx);
 
         ctx->store = NULL;
 
@@ -258,7 +258,6 @@ ngx_http_auth_api_token_review(ngx_http_request_t *r,
         return;
     }
 
-
     if (alcf->cache) {
         age = ngx_current_msec - verdict->asked;
 
@@ -286,7 +285,7 @@ ngx_http_auth_api_token_review(ngx_http_request_t *r,
         return;
     }
 
-    ngx_http_auth_api_token_forget(ctx);
+    ngx_http_auth_api_token_reset_ctx(ctx);
 }
 
 

@@ -92,7 +92,7 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
 
     if (rc == NGX_HTTP_AUTH_API_TOKEN_CHARGE) {
 
-        /* hits do without the digest of the key */
+        /* hits do without the digest of the limit's key */
 
         if (ngx_http_auth_api_token_budget(r, ctx->store, &budget) != NGX_OK) {
             return NGX_ERROR;
@@ -366,7 +366,7 @@ ngx_http_auth_api_token_park(ngx_http_request_t *r,
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
 
-    /* later than the lookup's own end is known here */
+    /* a little longer, so that the lookup's own end is known first */
 
     left = (ngx_msec_int_t) (ctx->began + alcf->request->timeout
                              + 2 * NGX_HTTP_AUTH_API_TOKEN_POLL

@@ -115,7 +115,7 @@ ngx_http_auth_api_token_withdraw(ngx_http_auth_api_token_ctx_t *ctx)
 
 
 void
-ngx_http_auth_api_token_forget(ngx_http_auth_api_token_ctx_t *ctx)
+ngx_http_auth_api_token_reset_ctx(ngx_http_auth_api_token_ctx_t *ctx)
 {
     ngx_http_auth_api_token_withdraw(ctx);
 

@@ -67,9 +67,9 @@ typedef struct {
     unsigned                           asked:1;    /* there is a verdict */
     unsigned                           used:1;     /* it made the decision */
     unsigned                           waiting:1;  /* since "began" */
-    unsigned                           waited:1;   /* for a lookup */
-    unsigned                           queued:1;   /* has a place */
-    unsigned                           delayed:1;  /* had one */
+    unsigned                           waited:1;   /* for some lookup */
+    unsigned                           queued:1;   /* in the store */
+    unsigned                           delayed:1;  /* was queued */
     unsigned                           filled:1;   /* the cell is */
 
     /* of the store, with the strings of the verdict, if they fit */
@@ -110,7 +110,7 @@ void ngx_http_auth_api_token_unqueue(ngx_http_auth_api_token_ctx_t *ctx);
  */
 
 void ngx_http_auth_api_token_withdraw(ngx_http_auth_api_token_ctx_t *ctx);
-void ngx_http_auth_api_token_forget(ngx_http_auth_api_token_ctx_t *ctx);
+void ngx_http_auth_api_token_reset_ctx(ngx_http_auth_api_token_ctx_t *ctx);
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_CTX_H_INCLUDED_ */

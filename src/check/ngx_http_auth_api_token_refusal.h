@@ -34,8 +34,9 @@ void ngx_http_auth_api_token_clear_refusal(ngx_http_auth_api_token_ctx_t *ctx);
 
 /*
  * Called before a header is sent.  If that is the header of nginx's own page
- * for a refusal, or for a wrong request to purge, it becomes the header of a
- * problem (RFC 9457), whose body is left in ctx->problem.  ctx may be NULL.
+ * for a refusal, or for an error of which the content of the location knows the
+ * details, it becomes the header of a problem (RFC 9457), whose body is left in
+ * ctx->problem.  ctx may be NULL.
  *
  * Returns NGX_OK, or NGX_ERROR if there is no memory.
  */

@@ -52,7 +52,7 @@ typedef struct {
     ngx_str_t                            name;
     ssize_t                              size;       /* as configured */
 
-    ngx_queue_t                          line;       /* of this worker */
+    ngx_queue_t                          turns;      /* of this worker */
     ngx_event_t                          turn;
 } ngx_http_auth_api_token_zone_t;
 
@@ -141,7 +141,7 @@ typedef struct {
     ngx_http_auth_api_token_request_t *request;
     ngx_http_auth_api_token_cache_t   *cache;
     ngx_http_auth_api_token_limit_t   *limit;
-    ngx_str_t                          scope;
+    ngx_str_t                          scope;          /* of verdicts */
 
     /* of keys */
 
@@ -155,8 +155,8 @@ typedef struct {
     ngx_flag_t                         preflight;
 
     ngx_http_auth_api_token_content_t *content;        /* or NULL */
-    ngx_http_auth_api_token_cache_t   *purge;          /* the zone of it */
-    ngx_uint_t                         status;         /* format of it */
+    ngx_http_auth_api_token_cache_t   *purge;          /* its zone */
+    ngx_uint_t                         status;         /* its format */
 } ngx_http_auth_api_token_loc_conf_t;
 
 

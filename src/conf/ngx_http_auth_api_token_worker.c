@@ -57,7 +57,7 @@ ngx_http_auth_api_token_release(ngx_cycle_t *cycle,
 }
 
 
-/* the master waits for who died, and only then starts another worker */
+/* the master reaps who died before it starts another worker */
 
 ngx_uint_t
 ngx_http_auth_api_token_gone(ngx_pid_t pid)

@@ -76,7 +76,7 @@ ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
-    ngx_queue_init(&zone->line);
+    ngx_queue_init(&zone->turns);
 
     zone->lookups = NGX_HTTP_AUTH_API_TOKEN_LOOKUPS;
     zone->queue = NGX_HTTP_AUTH_API_TOKEN_QUEUED;

@@ -146,7 +146,10 @@ ngx_http_auth_api_token_flight_poll(ngx_event_t *ev)
 
     if (rc == NGX_AGAIN && !ngx_queue_empty(&flight->waiters)) {
 
-        /* nobody takes the place of a worker that was to quit */
+        /*
+         * nginx starts none for a worker that died while it quit: nobody else
+         * would give back what it held
+         */
 
         ngx_http_auth_api_token_store_check(store, ngx_current_msec,
                                             ngx_http_auth_api_token_gone);

@@ -15,14 +15,14 @@
 
 
 /*
- * Who waits for what, by flights.  Those of this worker are in a table.
+ * The flights of this worker are in a table, by their keys.
  */
 
 struct ngx_http_auth_api_token_flight_s {
     ngx_queue_t                        queue;      /* in the table */
-    ngx_queue_t                        line;       /* without a lease */
+    ngx_queue_t                        turns;      /* without a lease */
     ngx_queue_t                        waiters;
-    ngx_event_t                        timer;      /* of its owner */
+    ngx_event_t                        timer;      /* of who made it */
     ngx_http_auth_api_token_zone_t    *zone;       /* or NULL */
     ngx_http_auth_api_token_ticket_t   ticket;     /* seq is 0: no lease */
     u_char                             key[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];

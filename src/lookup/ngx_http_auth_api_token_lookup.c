@@ -36,7 +36,7 @@ static void ngx_http_auth_api_token_lookup_timer(ngx_event_t *ev);
 static ngx_int_t ngx_http_auth_api_token_lookup_done(ngx_http_request_t *r,
     void *data, ngx_int_t rc);
 static void ngx_http_auth_api_token_lookup_finish(ngx_http_request_t *r);
-static void ngx_http_auth_api_token_judge_lookup(
+static void ngx_http_auth_api_token_conclude_lookup(
     ngx_http_auth_api_token_lookup_t *lookup);
 static void ngx_http_auth_api_token_end_lookup(
     ngx_http_auth_api_token_lookup_t *lookup,
@@ -409,7 +409,7 @@ ngx_http_auth_api_token_lookup_timer(ngx_event_t *ev)
 
     lookup->response.timedout = ev->timedout;
 
-    ngx_http_auth_api_token_judge_lookup(lookup);
+    ngx_http_auth_api_token_conclude_lookup(lookup);
     ngx_http_auth_api_token_close_lookup(lookup);
 }
 
@@ -458,13 +458,14 @@ ngx_http_auth_api_token_lookup_finish(ngx_http_request_t *r)
 
     lookup = ngx_http_auth_api_token_get_lookup(r);
 
-    ngx_http_auth_api_token_judge_lookup(lookup);
+    ngx_http_auth_api_token_conclude_lookup(lookup);
     ngx_http_auth_api_token_close_lookup(lookup);
 }
 
 
 static void
-ngx_http_auth_api_token_judge_lookup(ngx_http_auth_api_token_lookup_t *lookup)
+ngx_http_auth_api_token_conclude_lookup(
+    ngx_http_auth_api_token_lookup_t *lookup)
 {
     ngx_http_auth_api_token_verdict_t    verdict;
     ngx_http_auth_api_token_response_t  *response;

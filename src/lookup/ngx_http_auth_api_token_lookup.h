@@ -15,9 +15,8 @@
  * This wing knows the configuration and the store.  It does not know who asks,
  * nor what becomes of the answer: who waits is a queue, an event and a handler.
  *
- * It offers lookups (below), waiting for them (flight), waiting for a place
- * among them (turn), and, as only one file knows the JSON library, the reading
- * of other JSON too.
+ * It offers lookups, waiting for them, waiting for a turn to make one, and, as
+ * only one file knows the JSON library, the reading of other JSON too.
  */
 
 
@@ -28,7 +27,7 @@
 #include "ngx_http_auth_api_token_json.h"
 
 
-/* how late it may be known what another worker knows, ms */
+/* how often it is looked at what another worker does, ms */
 
 #define NGX_HTTP_AUTH_API_TOKEN_POLL  10
 
@@ -67,10 +66,11 @@ typedef struct {
 
 
 /*
- * Creates a question about a token and the id that it claims, or an empty one:
- * a request of its own, without a client, that outlives r.  It keeps copies of
- * both.  With a lease to ask, question and ticket are those of the store of the
- * location, which the lease goes back to in any case; else they are NULL.
+ * Creates a question about a token: a request of its own, without a client,
+ * that outlives r.  The token is copied, and so is the id that it claims, which
+ * may be empty.  Who has a lease to ask hands over the question and the ticket,
+ * and the lease goes back to the store of the location also if this fails; else
+ * both are NULL.
  *
  * Returns NGX_OK; NGX_BUSY if no connection is left; NGX_ERROR if there is no
  * memory.
@@ -102,7 +102,8 @@ ngx_http_auth_api_token_flight_t *ngx_http_auth_api_token_lookup_flight(
 
 
 /*
- * The flight that has the lease; if this worker has none, one that watches the
+ * Waiting, in ngx_http_auth_api_token_flight.c: the flight that has the lease;
+ * if this worker has none, one that watches the
  * lease of another.  Returns NULL if there is no memory.
  */
 
@@ -129,11 +130,11 @@ void ngx_http_auth_api_token_flight_leave(
 
 
 /*
- * Those of this worker who wait for a place among the "lookups" of a zone: a
- * line of flights without a lease, one for each token.  Who is first in line
- * tries when a place is given back here, or is woken every 10 ms to see whether
- * one was elsewhere.  It stays in line until it has tried, so that nobody who
- * comes later is served before.
+ * Turns, in ngx_http_auth_api_token_turn.c: those of this worker who wait for
+ * one of the "lookups" of a zone are a line of flights without a lease, one for
+ * each token.  Who is first in line tries when a lease is given back here, or
+ * is woken every 10 ms to see whether one was elsewhere.  It stays in line
+ * until it has tried, so that nobody who comes later is served before.
  */
 
 
@@ -142,11 +143,11 @@ void ngx_http_auth_api_token_flight_leave(
  */
 
 #define ngx_http_auth_api_token_turn_behind(zone)                             \
-    (!ngx_queue_empty(&(zone)->line))
+    (!ngx_queue_empty(&(zone)->turns))
 
 
 /*
- * Returns the flight to wait with for a place; "again" if that was woken as the
+ * Returns the flight to wait with for a lease; "again" if that was woken as the
  * first in line and found none.  Returns NULL if there is no memory.
  */
 
@@ -155,7 +156,7 @@ ngx_http_auth_api_token_flight_t *ngx_http_auth_api_token_turn_join(
 
 
 /*
- * A token needs no place any more, or has one: all in line who wait for it ask
+ * A token needs no lease any more, or has one: all in line who wait for it ask
  * again, and the next tries.
  */
 

@@ -22,7 +22,7 @@ static ngx_int_t ngx_http_auth_api_token_add_body(ngx_http_request_t *r,
     ngx_http_auth_api_token_response_t *response, ngx_buf_t *b, off_t n);
 static ngx_int_t ngx_http_auth_api_token_read_file(ngx_buf_t *b, u_char *p,
     size_t n);
-static void ngx_http_auth_api_token_retry_after(
+static void ngx_http_auth_api_token_read_retry_after(
     ngx_http_auth_api_token_response_t *response, ngx_list_t *headers);
 
 
@@ -41,7 +41,7 @@ ngx_http_auth_api_token_response_header(ngx_http_request_t *r,
     response->cached = r->cached;
 #endif
 
-    ngx_http_auth_api_token_retry_after(response, &r->headers_out.headers);
+    ngx_http_auth_api_token_read_retry_after(response, &r->headers_out.headers);
 }
 
 
@@ -255,7 +255,7 @@ ngx_http_auth_api_token_response_failed(ngx_http_request_t *r,
     if (r->upstream && r->upstream->headers_in.status_n == response->status) {
         response->local = 0;
 
-        ngx_http_auth_api_token_retry_after(response,
+        ngx_http_auth_api_token_read_retry_after(response,
                                             &r->upstream->headers_in.headers);
     }
 }
@@ -430,7 +430,7 @@ ngx_http_auth_api_token_response_verdict(
 /* RFC 9110, section 10.2.3 */
 
 static void
-ngx_http_auth_api_token_retry_after(
+ngx_http_auth_api_token_read_retry_after(
     ngx_http_auth_api_token_response_t *response, ngx_list_t *headers)
 {
     time_t            t;

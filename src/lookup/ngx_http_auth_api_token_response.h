@@ -28,7 +28,7 @@ typedef struct {
     size_t                size;               /* of its buffer */
 
     unsigned              local:1;
-    unsigned              reached:1;          /* so far as that goes */
+    unsigned              reached:1;          /* the API was, see below */
     unsigned              cached:1;           /* by nginx */
     unsigned              encoded:1;          /* Content-Encoding */
     unsigned              oversize:1;

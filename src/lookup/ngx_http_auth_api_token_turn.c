@@ -33,10 +33,10 @@ ngx_http_auth_api_token_turn_join(ngx_http_auth_api_token_zone_t *zone,
         /* the flight of who was first may be gone, if others were woken too */
 
         if (again) {
-            ngx_queue_insert_head(&zone->line, &flight->line);
+            ngx_queue_insert_head(&zone->turns, &flight->turns);
 
         } else {
-            ngx_queue_insert_tail(&zone->line, &flight->line);
+            ngx_queue_insert_tail(&zone->turns, &flight->turns);
         }
     }
 
@@ -69,11 +69,11 @@ ngx_http_auth_api_token_turn_poll(ngx_event_t *ev)
 
     /* those whose turn it was have tried by now, or left */
 
-    for (q = ngx_queue_head(&zone->line);
-         q != ngx_queue_sentinel(&zone->line);
+    for (q = ngx_queue_head(&zone->turns);
+         q != ngx_queue_sentinel(&zone->turns);
          q = ngx_queue_next(q))
     {
-        flight = ngx_queue_data(q, ngx_http_auth_api_token_flight_t, line);
+        flight = ngx_queue_data(q, ngx_http_auth_api_token_flight_t, turns);
 
         if (!flight->turn) {
             break;
@@ -84,7 +84,7 @@ ngx_http_auth_api_token_turn_poll(ngx_event_t *ev)
 
     ngx_http_auth_api_token_turn_next(zone);
 
-    if (!ngx_queue_empty(&zone->line)) {
+    if (!ngx_queue_empty(&zone->turns)) {
         ngx_add_timer(ev, NGX_HTTP_AUTH_API_TOKEN_POLL);
     }
 }
@@ -96,13 +96,13 @@ ngx_http_auth_api_token_turn_next(ngx_http_auth_api_token_zone_t *zone)
     ngx_queue_t                       *q, *next;
     ngx_http_auth_api_token_flight_t  *flight;
 
-    for (q = ngx_queue_head(&zone->line);
-         q != ngx_queue_sentinel(&zone->line);
+    for (q = ngx_queue_head(&zone->turns);
+         q != ngx_queue_sentinel(&zone->turns);
          q = next)
     {
         next = ngx_queue_next(q);
 
-        flight = ngx_queue_data(q, ngx_http_auth_api_token_flight_t, line);
+        flight = ngx_queue_data(q, ngx_http_auth_api_token_flight_t, turns);
 
         if (flight->turn) {
             continue;
@@ -147,13 +147,13 @@ ngx_http_auth_api_token_turn_end(ngx_http_auth_api_token_flight_t *flight)
 
     zone = flight->zone;
 
-    ngx_queue_remove(&flight->line);
+    ngx_queue_remove(&flight->turns);
 
     ngx_http_auth_api_token_flight_end(flight);
 
     ngx_free(flight);
 
-    if (ngx_queue_empty(&zone->line) && zone->turn.timer_set) {
+    if (ngx_queue_empty(&zone->turns) && zone->turn.timer_set) {
         ngx_del_timer(&zone->turn);
     }
 }

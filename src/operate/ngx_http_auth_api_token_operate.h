@@ -24,8 +24,8 @@
 
 
 /*
- * Handlers of directives that give a location its content, as in
- * ngx_http_auth_api_token_directives.h.
+ * Handlers of directives that give a location its content.  They return what
+ * those in ngx_http_auth_api_token_directives.h do.
  */
 
 char *ngx_http_auth_api_token_set_purge(ngx_conf_t *cf, ngx_command_t *cmd,

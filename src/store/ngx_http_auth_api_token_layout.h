@@ -33,7 +33,7 @@
 
 #define NGX_HTTP_AUTH_API_TOKEN_QUEUES       128
 
-/* how many in a row open the breaker */
+/* how many lookups that fail in a row open the breaker */
 
 #define NGX_HTTP_AUTH_API_TOKEN_FAILURES     5
 

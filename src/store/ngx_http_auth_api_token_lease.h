@@ -83,7 +83,7 @@ void ngx_http_auth_api_token_breaker_tell(
 /*
  * The budget of denied lookups, a leaky bucket.  Lookups in flight count if
  * there is anything in it, so that a crowd behind one address that was never
- * denied may come in at once.  Returns 0, or how long to wait for a place.
+ * denied may come in at once.  Returns 0, or how long to wait.
  */
 
 ngx_msec_t ngx_http_auth_api_token_budget_wait(

@@ -239,8 +239,8 @@ ngx_http_auth_api_token_store_tell(ngx_http_auth_api_token_record_t *copy,
 
 
 /*
- * Somewhere in the last quarter but one eighth of its time, so that tokens that
- * were looked up together are not looked up together again.
+ * Somewhere between three quarters and seven eighths of "valid", so that tokens
+ * that were looked up together are not looked up together again.
  */
 
 static ngx_int_t

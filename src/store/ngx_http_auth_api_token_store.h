@@ -13,8 +13,8 @@
  * may, and how often.  A block of memory that processes share, and which all of
  * them have at the same address.
  *
- * This wing knows the core of nginx, and nothing of configurations, requests,
- * the API or OpenSSL.
+ * This wing knows the core of nginx.  It does not know configurations,
+ * requests, OpenSSL, or how the API is asked.
  *
  * It offers to be made, to be asked, to be told what the API said, to have
  * requests wait for their turn, to forget, to show its figures, and to give
@@ -28,9 +28,10 @@
 
 
 /*
- * The functions below take the mutex themselves if they do not say otherwise,
- * and no pointer into a record outlives them.  While the store is changed it is
- * marked: who finds the mark of a process that died empties the store.
+ * The functions below that read or change records, leases or the queue take the
+ * mutex themselves if they do not say otherwise, and no pointer into a record
+ * outlives them.  While the store is changed it is marked: who finds the mark
+ * of a process that died empties the store.
  */
 
 
@@ -53,7 +54,7 @@ typedef enum {
 } ngx_http_auth_api_token_kind_e;
 
 
-/* they lie in the store, and count since it was made */
+/* they lie in the store: a new one changes its layout, and so LAYOUT */
 
 typedef struct {
     ngx_atomic_t       decisions[NGX_HTTP_AUTH_API_TOKEN_REASONS];
@@ -138,8 +139,8 @@ typedef enum {
     NGX_HTTP_AUTH_API_TOKEN_MISS,      /* a lease to ask with */
     NGX_HTTP_AUTH_API_TOKEN_WAIT,      /* the lease of who asks */
     NGX_HTTP_AUTH_API_TOKEN_CHARGE,    /* a miss, and the budget is missing */
-    NGX_HTTP_AUTH_API_TOKEN_QUEUE,     /* to wait for a place and ask again */
-    NGX_HTTP_AUTH_API_TOKEN_STOP       /* nobody may ask now */
+    NGX_HTTP_AUTH_API_TOKEN_QUEUE,     /* to wait for a lease and ask again */
+    NGX_HTTP_AUTH_API_TOKEN_STOP       /* not now, the verdict says why */
 } ngx_http_auth_api_token_reply_e;
 
 
@@ -235,15 +236,15 @@ void ngx_http_auth_api_token_store_prefetch(
  * "retry_after".  Who waited for a lookup takes what it told, be it too old by
  * now for anybody else.
  *
- * Whoever would have to ask, and there is no place among "lookups" or others of
- * its process wait before it, gets a place in the queue instead, as long as
- * there is one.  It asks again as one that is queued, and any reply but QUEUE
- * and CHARGE takes the place back.
+ * Whoever would have to ask while all leases are taken, or while others of its
+ * process wait before it, gets a place in the queue instead, as long as there
+ * is one.  It asks again as one that is queued, and any reply but QUEUE and
+ * CHARGE takes the place back.
  *
  * The strings of a verdict are in reply->cell, where the caller has room for
- * a cell.  If they are more, or the caller has none, reply->cell becomes NULL,
- * and they are in memory of the process until the next call.  A claimed id is
- * none of them: it is the one of the question.
+ * a cell.  If they do not fit, or the caller has none, reply->cell becomes
+ * NULL, and they are in memory of the process until the next call.  A claimed
+ * id is none of them: it is the one of the question.
  */
 
 ngx_http_auth_api_token_reply_e ngx_http_auth_api_token_store_ask(

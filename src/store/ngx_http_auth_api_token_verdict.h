@@ -13,8 +13,9 @@
 
 
 /*
- * Why a request passes or is refused.  There are tables in this order, and
- * counters in the memory of the store.
+ * Why a request passes or is refused.  From "unknown" to "unreadable" they are
+ * what a lookup finds out about a token; from "unavailable" on nothing was
+ * found out.  There are tables in this order, and counters in a store.
  */
 
 typedef enum {
