@@ -24,12 +24,21 @@ module:	$(MODULE)
 $(MODULE):	$(BUILD)/objs/Makefile $(SOURCES)
 	cd $(BUILD)/src && $(MAKE) -f $(BUILD)/objs/Makefile modules
 
-$(BUILD)/objs/Makefile:	config src src/*/
+$(BUILD)/objs/Makefile:	config $(BUILD)/names
 	rm -rf $(BUILD)/src $(BUILD)/objs
 	mkdir -p $(BUILD)
 	cp -RL $(NGINX_SRC) $(BUILD)/src
 	cd $(BUILD)/src && $(CONFIGURE) --builddir=$(BUILD)/objs \
 		--add-dynamic-module=$(CURDIR) >/dev/null
+
+# nginx has to be configured anew when a source file comes or goes
+
+$(BUILD)/names:	FORCE
+	@mkdir -p $(BUILD)
+	@echo $(wildcard src/*.c src/*/*.c) >$@.new
+	@cmp -s $@.new $@ || cp $@.new $@
+
+FORCE:
 
 # walks the zones of a running nginx, for the tests
 
@@ -75,4 +84,4 @@ bench:	deps module peers
 clean:
 	rm -rf $(BUILD) t/servroot*
 
-.PHONY:	all deps module test demo peers bench clean
+.PHONY:	FORCE all deps module test demo peers bench clean

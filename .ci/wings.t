@@ -204,6 +204,10 @@ fails('its name', qr{p_store.c:10: uses p_ask of lookup/p_flight.c, which},
       'store/p_store.c' => "static void  *a = p_ask;\n");
 fails('variable', qr{lookup/p_json.c:10: uses p_commands of p_module.c, which},
       'lookup/p_json.c' => "static void  *a = p_commands;\n");
+fails('pointer to a function',
+      qr{store/p_store.c:12: uses p_hook of check/p_bearer.c, which},
+      'check/p_bearer.c' => "void  (*p_hook)(void);\n",
+      'store/p_store.c' => "static int a(void)\n{\n    p_hook();\n}\n");
 fails('macro', qr{store/p_store.c:10: uses p_length of conf/p_conf.h, which},
       'store/p_store.c' => "static char  a[p_length];\n");
 fails('text of a macro', qr{lookup/p_json.h:2: uses p_access of check/p_ac},
@@ -234,6 +238,11 @@ fails('not declared',
       'check/p_bearer.c' => "void\np_more(void)\n{\n}\n");
 fails('braces', qr{check/p_bearer.c:\d+: braces do not match},
       'check/p_bearer.c' => "static int a(void)\n{\n");
+
+for my $include ('"../check/p_check.h"', 'P_NAME', '/* a */ "p_check.h"') {
+    fails("including $include", qr{store/p_store.c:10: includes in a way that},
+          'store/p_store.c' => "#include $include\n");
+}
 
 delete local $tree{'lookup/p_lookup.h'};
 fails('no front', qr{lookup/p_lookup.h:1: the wing has no front header});

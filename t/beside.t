@@ -223,3 +223,29 @@ is(exchange("$get\r\nX-Real-IP: 192.0.2.8\r\n\r\n")->{status}, 403, 'denied');
 my %headers = map { @$_ } @{figures()->{requests}[0]{headers}};
 is($headers{'X-Remote'}, '192.0.2.7', 'the lookup knows too');
 --- calls: 1
+
+
+
+=== TEST 11: Lua ends a response with another status
+--- after: lua
+--- config
+    location /t {
+        auth_api_token "r";
+        add_header X-Id "$auth_api_token_id, $auth_api_token_result" always;
+        header_filter_by_lua_block {
+            if ngx.status ~= 418 then
+                return ngx.exit(418)
+            end
+        }
+        try_files /dev/null =204;
+    }
+--- perl
+my $response = exchange(request_of(token('TKN-1234-5678')));
+
+is($response->{status}, 418, 'passed');
+is($response->{headers}{'x-id'}, 'TKN-1234-5678, pass', 'who it was');
+
+$response = exchange(request_of($::Bad));
+
+is($response->{status}, 418, 'refused');
+is($response->{headers}{'x-id'}, ', unknown', 'why');

@@ -202,3 +202,31 @@ END
 --- perl
 like(exchange("GET /t HTTP/1.1\r\nHost: some.example.com\r\n\r\n")->{head},
      qr/realm="some\.example\.com"/, 'a realm with a variable');
+
+
+
+=== TEST 11: a filter ends the request with another status
+--- http_config
+    log_format all "$status $auth_api_token_id,$auth_api_token_result,$auth_api_token_claimed_id";
+--- config eval
+"    add_header X-All \"$::All\" always;\n" . <<'END';
+    access_log logs/all.log all;
+    location /t { auth_api_token "r" token=$arg_token; }
+END
+--- user_files
+>>> t
+text
+--- perl
+my $token = token('TKN-1234-5678');
+my $response = exchange("GET /t?token=$token HTTP/1.1\r\nHost: a\r\n"
+                        . "If-Match: \"none\"\r\n\r\n");
+
+is($response->{status}, 412, 'the condition fails');
+is($response->{headers}{'x-all'},
+   'TKN-1234-5678|TKN-1234-5678|CRM robot|ACC-8765-4321|TestCompany|Vendor|'
+   . 'MOD-0478,MOD-1756|pass|BYPASS|0', 'the variables stay');
+
+my $file = Test::Nginx::Util::server_root() . '/logs/all.log';
+
+until_true('a line', sub { -s $file });
+is(`cat $file`, "412 TKN-1234-5678,pass,TKN-1234-5678\n", 'in the log, too');

@@ -32,11 +32,14 @@ ngx_http_auth_api_token_find_ctx(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_auth_api_token_module);
 
-    if (ctx || !r->internal) {
+    if (ctx) {
         return ctx;
     }
 
-    /* an internal redirect forgets the contexts, but not the cleanups */
+    /*
+     * an internal redirect, and a filter that ends a request with another
+     * status, forget the contexts, but not the cleanups
+     */
 
     for (cln = r->pool->cleanup; cln; cln = cln->next) {
         if (cln->handler == ngx_http_auth_api_token_cleanup) {

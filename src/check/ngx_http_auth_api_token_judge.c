@@ -21,7 +21,7 @@ typedef struct {
 /* in the order of ngx_http_auth_api_token_lines_e */
 
 static ngx_http_auth_api_token_requirement_t
-    ngx_http_auth_api_token_requirements[] =
+    ngx_http_auth_api_token_requirements[NGX_HTTP_AUTH_API_TOKEN_LINES] =
 {
     { ngx_http_auth_api_token_meets_account, 0,
       NGX_HTTP_AUTH_API_TOKEN_ACCOUNT },

@@ -39,7 +39,9 @@ static ngx_str_t *ngx_http_auth_api_token_content_error(
 
 /* in the order of ngx_http_auth_api_token_reason_e */
 
-static ngx_http_auth_api_token_refusal_t  ngx_http_auth_api_token_refusals[] = {
+static ngx_http_auth_api_token_refusal_t
+    ngx_http_auth_api_token_refusals[NGX_HTTP_AUTH_API_TOKEN_REASONS] =
+{
 
     { ngx_null_string, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_LOG_ERR, NULL,
       ngx_null_string },

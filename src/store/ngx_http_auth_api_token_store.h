@@ -54,7 +54,10 @@ typedef enum {
 } ngx_http_auth_api_token_kind_e;
 
 
-/* they lie in the store: a new one changes its layout, and so LAYOUT */
+/*
+ * They lie in the store, so that counting takes neither the mutex nor a call.
+ * A new one changes the layout of the store, and so LAYOUT.
+ */
 
 typedef struct {
     ngx_atomic_t       decisions[NGX_HTTP_AUTH_API_TOKEN_REASONS];

@@ -15,7 +15,7 @@ our @EXPORT = qw(ask all);
 sub ask {
     my ($uri, $token, $host) = @_;
 
-    $token ||= token('TKN-1234-5678');
+    $token //= token('TKN-1234-5678');
 
     return exchange("GET $uri HTTP/1.1\r\nHost: " . ($host || 'a') . "\r\n"
                     . "Authorization: Bearer $token\r\n\r\n");
