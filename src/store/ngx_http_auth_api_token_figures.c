@@ -6,7 +6,6 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_http_auth_api_token_figures.h"
 #include "ngx_http_auth_api_token_recover.h"
 
 

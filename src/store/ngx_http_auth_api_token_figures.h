@@ -10,12 +10,105 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_http_auth_api_token_store.h"
+#include "ngx_http_auth_api_token_verdict.h"
+
+
+#define NGX_HTTP_AUTH_API_TOKEN_LATENCIES  11
+
+
+/* what is remembered: facts, denials, and budgets of denied lookups */
+
+typedef enum {
+    NGX_HTTP_AUTH_API_TOKEN_FACTS = 0,
+    NGX_HTTP_AUTH_API_TOKEN_DENIAL,
+    NGX_HTTP_AUTH_API_TOKEN_BUDGET,
+    NGX_HTTP_AUTH_API_TOKEN_KINDS
+} ngx_http_auth_api_token_kind_e;
 
 
 /*
- * How latencies are counted, for the functions of the store only.
+ * They lie in the store, so that counting takes neither the mutex nor a call.
+ * A new one changes the layout of the store, and so LAYOUT.
  */
+
+typedef struct {
+    ngx_atomic_t       decisions[NGX_HTTP_AUTH_API_TOKEN_REASONS];
+    ngx_atomic_t       lookups[NGX_HTTP_AUTH_API_TOKEN_REASONS];
+    ngx_atomic_t       latencies[NGX_HTTP_AUTH_API_TOKEN_LATENCIES + 1];
+    ngx_atomic_t       latency;        /* sum, ms */
+    ngx_atomic_t       waited[NGX_HTTP_AUTH_API_TOKEN_LATENCIES + 1];
+    ngx_atomic_t       waited_sum;     /* ms */
+    ngx_atomic_t       hits;
+    ngx_atomic_t       misses;
+    ngx_atomic_t       waits;
+    ngx_atomic_t       stale;
+    ngx_atomic_t       refreshes;
+    ngx_atomic_t       purges;
+    ngx_atomic_t       purged;         /* records */
+    ngx_atomic_t       opened;         /* the breaker was */
+    ngx_atomic_t       resets;
+    ngx_atomic_t       evicted[NGX_HTTP_AUTH_API_TOKEN_KINDS];
+    ngx_atomic_t       evicted_age;    /* of the last facts, ms */
+} ngx_http_auth_api_token_counters_t;
+
+
+/* a store at one moment */
+
+typedef struct {
+    ngx_http_auth_api_token_counters_t  counters;
+
+    size_t             capacity;       /* bytes there are for entries */
+    size_t             bytes[NGX_HTTP_AUTH_API_TOKEN_KINDS];
+    ngx_uint_t         entries[NGX_HTTP_AUTH_API_TOKEN_KINDS];
+    ngx_uint_t         limit;          /* of lookups in flight */
+    ngx_uint_t         in_flight;
+    ngx_uint_t         queued;
+
+    unsigned           open:1;         /* the breaker is */
+    unsigned           probing:1;      /* one lookup tries the API meanwhile */
+} ngx_http_auth_api_token_figures_t;
+
+
+/*
+ * The counters, which are in the store.
+ */
+
+ngx_http_auth_api_token_counters_t *ngx_http_auth_api_token_store_counters(
+    ngx_http_auth_api_token_store_t *store);
+
+
+/*
+ * Counts a decision; takes no mutex.
+ */
+
+#define ngx_http_auth_api_token_store_count(counters, reason)                 \
+    (void) ngx_atomic_fetch_add(&(counters)->decisions[reason], 1)
+
+
+/*
+ * Counts how long a client waited for a verdict; takes no mutex.
+ */
+
+void ngx_http_auth_api_token_store_waited(
+    ngx_http_auth_api_token_store_t *store, ngx_msec_t ms);
+
+
+/*
+ * Copies the counters, and tells how full the store is and who asks.
+ */
+
+void ngx_http_auth_api_token_store_figures(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_figures_t *figures);
+
+
+/*
+ * The upper bounds of the latencies counted, in milliseconds; one more counter
+ * has what took longer.
+ */
+
+extern ngx_msec_t  ngx_http_auth_api_token_latencies[
+    NGX_HTTP_AUTH_API_TOKEN_LATENCIES];
 
 
 /*

@@ -6,7 +6,6 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_http_auth_api_token_figures.h"
 #include "ngx_http_auth_api_token_index.h"
 #include "ngx_http_auth_api_token_lease.h"
 #include "ngx_http_auth_api_token_queue.h"

@@ -38,63 +38,9 @@
 #define NGX_HTTP_AUTH_API_TOKEN_KEY_LEN      32       /* of a secret, too */
 #define NGX_HTTP_AUTH_API_TOKEN_CELL         256      /* bytes, of an entry */
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_LOOKUPS  1024
-#define NGX_HTTP_AUTH_API_TOKEN_LATENCIES    11
 
 
 typedef struct ngx_http_auth_api_token_store_s  ngx_http_auth_api_token_store_t;
-
-
-/* what is remembered: facts, denials, and budgets of denied lookups */
-
-typedef enum {
-    NGX_HTTP_AUTH_API_TOKEN_FACTS = 0,
-    NGX_HTTP_AUTH_API_TOKEN_DENIAL,
-    NGX_HTTP_AUTH_API_TOKEN_BUDGET,
-    NGX_HTTP_AUTH_API_TOKEN_KINDS
-} ngx_http_auth_api_token_kind_e;
-
-
-/*
- * They lie in the store, so that counting takes neither the mutex nor a call.
- * A new one changes the layout of the store, and so LAYOUT.
- */
-
-typedef struct {
-    ngx_atomic_t       decisions[NGX_HTTP_AUTH_API_TOKEN_REASONS];
-    ngx_atomic_t       lookups[NGX_HTTP_AUTH_API_TOKEN_REASONS];
-    ngx_atomic_t       latencies[NGX_HTTP_AUTH_API_TOKEN_LATENCIES + 1];
-    ngx_atomic_t       latency;        /* sum, ms */
-    ngx_atomic_t       waited[NGX_HTTP_AUTH_API_TOKEN_LATENCIES + 1];
-    ngx_atomic_t       waited_sum;     /* ms */
-    ngx_atomic_t       hits;
-    ngx_atomic_t       misses;
-    ngx_atomic_t       waits;
-    ngx_atomic_t       stale;
-    ngx_atomic_t       refreshes;
-    ngx_atomic_t       purges;
-    ngx_atomic_t       purged;         /* records */
-    ngx_atomic_t       opened;         /* the breaker was */
-    ngx_atomic_t       resets;
-    ngx_atomic_t       evicted[NGX_HTTP_AUTH_API_TOKEN_KINDS];
-    ngx_atomic_t       evicted_age;    /* of the last facts, ms */
-} ngx_http_auth_api_token_counters_t;
-
-
-/* a store at one moment */
-
-typedef struct {
-    ngx_http_auth_api_token_counters_t  counters;
-
-    size_t             capacity;       /* bytes there are for entries */
-    size_t             bytes[NGX_HTTP_AUTH_API_TOKEN_KINDS];
-    ngx_uint_t         entries[NGX_HTTP_AUTH_API_TOKEN_KINDS];
-    ngx_uint_t         limit;          /* of lookups in flight */
-    ngx_uint_t         in_flight;
-    ngx_uint_t         queued;
-
-    unsigned           open:1;         /* the breaker is */
-    unsigned           probing:1;      /* one lookup tries the API meanwhile */
-} ngx_http_auth_api_token_figures_t;
 
 
 /* a lease that was given */
@@ -355,46 +301,9 @@ ngx_uint_t ngx_http_auth_api_token_store_purge(
     ngx_http_auth_api_token_purge_t *purge);
 
 
-/*
- * The counters, which are in the store.
- */
+/* the other header of the wing for those above, which needs the above */
 
-ngx_http_auth_api_token_counters_t *ngx_http_auth_api_token_store_counters(
-    ngx_http_auth_api_token_store_t *store);
-
-
-/*
- * Counts a decision; takes no mutex.
- */
-
-#define ngx_http_auth_api_token_store_count(counters, reason)                 \
-    (void) ngx_atomic_fetch_add(&(counters)->decisions[reason], 1)
-
-
-/*
- * Counts how long a client waited for a verdict; takes no mutex.
- */
-
-void ngx_http_auth_api_token_store_waited(
-    ngx_http_auth_api_token_store_t *store, ngx_msec_t ms);
-
-
-/*
- * Copies the counters, and tells how full the store is and who asks.
- */
-
-void ngx_http_auth_api_token_store_figures(
-    ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_figures_t *figures);
-
-
-/*
- * The upper bounds of the latencies counted, in milliseconds; one more counter
- * has what took longer.
- */
-
-extern ngx_msec_t  ngx_http_auth_api_token_latencies[
-    NGX_HTTP_AUTH_API_TOKEN_LATENCIES];
+#include "ngx_http_auth_api_token_figures.h"
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_STORE_H_INCLUDED_ */
