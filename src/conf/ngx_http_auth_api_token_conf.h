@@ -183,7 +183,7 @@ extern ngx_module_t  ngx_http_auth_api_token_module;
 extern ngx_module_t  ngx_http_auth_api_token_filter_module;
 
 
-/* the other headers of the wing, which need the above */
+/* what else the wing offers, which needs what is declared so far */
 
 #include "ngx_http_auth_api_token_directives.h"
 #include "ngx_http_auth_api_token_headers.h"

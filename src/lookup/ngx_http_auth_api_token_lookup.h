@@ -13,7 +13,8 @@
  * without a client, those who wait for it, the answer, and its JSON.
  *
  * This wing knows the configuration and the store.  It does not know who asks,
- * nor what becomes of the answer: who waits is a queue, an event and a handler.
+ * nor what a request makes of the verdict: one who waits is an entry of
+ * a queue, an event and a handler.
  *
  * It offers lookups, waiting for them, waiting for a turn to make one, and, as
  * only one file knows the JSON library, the reading of other JSON too.
@@ -27,7 +28,7 @@
 #include "ngx_http_auth_api_token_json.h"
 
 
-/* how often it is looked at what another worker does, ms */
+/* how often leases of other workers, and turns, are looked at, ms */
 
 #define NGX_HTTP_AUTH_API_TOKEN_POLL  10
 
@@ -66,11 +67,11 @@ typedef struct {
 
 
 /*
- * Creates a question about a token: a request of its own, without a client,
- * that outlives r.  The token is copied, and so is the id that it claims, which
- * may be empty.  Who has a lease to ask hands over the question and the ticket,
- * and the lease goes back to the store of the location also if this fails; else
- * both are NULL.
+ * Creates a lookup of a token: a request of its own, without a client, that
+ * outlives r.  The token is copied, and so is the id that it claims, which may
+ * be empty.  Who has a lease hands over the question and the ticket, and the
+ * lease goes back to the store of the location even if this fails.  Who has
+ * none, as there is no zone, hands over NULL for both.
  *
  * Returns NGX_OK; NGX_BUSY if no connection is left; NGX_ERROR if there is no
  * memory.
@@ -102,9 +103,9 @@ ngx_http_auth_api_token_flight_t *ngx_http_auth_api_token_lookup_flight(
 
 
 /*
- * Waiting, in ngx_http_auth_api_token_flight.c: the flight that has the lease;
- * if this worker has none, one that watches the
- * lease of another.  Returns NULL if there is no memory.
+ * Waiting, in ngx_http_auth_api_token_flight.c.  Returns the flight of this
+ * worker that has the lease, or else one that watches the lease of another
+ * worker; NULL if there is no memory.
  */
 
 ngx_http_auth_api_token_flight_t *ngx_http_auth_api_token_flight_join(

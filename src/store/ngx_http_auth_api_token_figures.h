@@ -27,8 +27,8 @@ typedef enum {
 
 
 /*
- * They lie in the store, so that counting takes neither the mutex nor a call.
- * A new one changes the layout of the store, and so LAYOUT.
+ * The counters.  They lie in the store, where some are counted without the
+ * mutex: a new one changes the layout of the store, and so LAYOUT.
  */
 
 typedef struct {
@@ -112,7 +112,8 @@ extern ngx_msec_t  ngx_http_auth_api_token_latencies[
 
 
 /*
- * Which of the counters is that of so many milliseconds.
+ * Which of the counters is that of so many milliseconds; for the functions of
+ * the store.
  */
 
 ngx_uint_t ngx_http_auth_api_token_latency(ngx_msec_t ms);

@@ -16,9 +16,9 @@
  * This wing knows the core of nginx.  It does not know configurations,
  * requests, OpenSSL, or how the API is asked.
  *
- * It offers to be made, to be asked, to be told what the API said, to have
- * requests wait for their turn, to forget, to show its figures, and to give
- * back what a process that died held.
+ * It can be created, asked, told what the API said, purged and looked at; it
+ * has requests wait for their turn, and takes back what a process that died
+ * held.
  */
 
 
@@ -301,7 +301,7 @@ ngx_uint_t ngx_http_auth_api_token_store_purge(
     ngx_http_auth_api_token_purge_t *purge);
 
 
-/* the other header of the wing for those above, which needs the above */
+/* the figures, which need what is declared so far */
 
 #include "ngx_http_auth_api_token_figures.h"
 

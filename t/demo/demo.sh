@@ -571,7 +571,7 @@ case $dir in
     *[!A-Za-z0-9/._-]*) die "odd characters in $dir, set TMPDIR" ;;
 esac
 
-# the workers of a nginx started by root have to reach their files
+# the workers of an nginx started by root have to reach their files
 
 chmod 711 .
 

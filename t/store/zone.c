@@ -12,7 +12,7 @@
 
 
 /*
- * Looks into the zones of a nginx that runs:
+ * Looks into the zones of an nginx that runs:
  *
  *     zone PID [MARKER]
  *

@@ -44,7 +44,7 @@ sub send_hits {
 }
 
 
-# instructions by function of a nginx of one process that got so many hits
+# instructions by function of an nginx of one process that got so many hits
 
 sub instructions_of {
     my ($name, $hits) = @_;

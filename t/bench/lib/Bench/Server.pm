@@ -116,7 +116,7 @@ sub ended {
 }
 
 
-# a nginx of one process looks for signals before it waits for events: one that
+# an nginx of one process looks for signals before it waits for events: one that
 # comes in between is seen after the next
 
 sub reap {
