@@ -125,7 +125,6 @@ ngx_http_auth_api_token_decide(ngx_http_request_t *r,
 {
     ngx_int_t                            rc;
     ngx_str_t                            scope, token;
-    ngx_uint_t                           i;
     ngx_http_auth_api_token_loc_conf_t  *alcf;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
@@ -210,23 +209,7 @@ ngx_http_auth_api_token_decide(ngx_http_request_t *r,
 
     ctx->facts = &ctx->reply.verdict.facts;
 
-    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_LINES; i++) {
-
-        if (alcf->lines[i] == NULL) {
-            continue;
-        }
-
-        rc = ngx_http_auth_api_token_judge(r, ctx, i);
-
-        if (rc != NGX_OK) {
-            ctx->facts = NULL;
-
-            return (rc == NGX_DECLINED) ? NGX_OK
-                                        : NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-    }
-
-    return NGX_OK;
+    return alcf->required ? ngx_http_auth_api_token_judge(r, ctx) : NGX_OK;
 }
 
 

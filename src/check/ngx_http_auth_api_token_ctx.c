@@ -96,17 +96,6 @@ ngx_http_auth_api_token_cleanup(void *data)
 
 
 void
-ngx_http_auth_api_token_unqueue(ngx_http_auth_api_token_ctx_t *ctx)
-{
-    if (ctx->queued) {
-        ctx->queued = 0;
-
-        ngx_http_auth_api_token_store_unqueue(ctx->store, ngx_pid);
-    }
-}
-
-
-void
 ngx_http_auth_api_token_withdraw(ngx_http_auth_api_token_ctx_t *ctx)
 {
     if (ctx->waiter) {

@@ -101,7 +101,15 @@ ngx_http_auth_api_token_ctx_t *ngx_http_auth_api_token_make_ctx(
  * Gives the place in the queue back, if ctx has one.
  */
 
-void ngx_http_auth_api_token_unqueue(ngx_http_auth_api_token_ctx_t *ctx);
+static ngx_inline void
+ngx_http_auth_api_token_unqueue(ngx_http_auth_api_token_ctx_t *ctx)
+{
+    if (ctx->queued) {
+        ctx->queued = 0;
+
+        ngx_http_auth_api_token_store_unqueue(ctx->store, ngx_pid);
+    }
+}
 
 
 /*

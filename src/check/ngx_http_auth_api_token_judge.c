@@ -18,6 +18,11 @@ typedef struct {
 } ngx_http_auth_api_token_requirement_t;
 
 
+static ngx_int_t ngx_http_auth_api_token_judge_lines(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx, ngx_array_t *lines,
+    ngx_http_auth_api_token_requirement_t *requirement);
+
+
 /* in the order of ngx_http_auth_api_token_lines_e */
 
 static ngx_http_auth_api_token_requirement_t
@@ -39,30 +44,58 @@ static ngx_http_auth_api_token_requirement_t
 
 ngx_int_t
 ngx_http_auth_api_token_judge(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx, ngx_http_auth_api_token_lines_e n)
+    ngx_http_auth_api_token_ctx_t *ctx)
 {
-    ngx_str_t                               value;
-    ngx_uint_t                              i, k, met;
-    ngx_array_t                            *lines;
-    ngx_http_complex_value_t               *cv;
-    ngx_http_auth_api_token_line_t         *line;
+    ngx_int_t                               rc;
+    ngx_uint_t                              i;
     ngx_http_auth_api_token_loc_conf_t     *alcf;
     ngx_http_auth_api_token_requirement_t  *requirement;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
 
-    requirement = &ngx_http_auth_api_token_requirements[n];
-    lines = alcf->lines[n];
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_LINES; i++) {
+
+        if (alcf->lines[i] == NULL) {
+            continue;
+        }
+
+        requirement = &ngx_http_auth_api_token_requirements[i];
+
+        rc = ngx_http_auth_api_token_judge_lines(r, ctx, alcf->lines[i],
+                                                 requirement);
+
+        if (rc != NGX_OK) {
+            ctx->facts = NULL;
+            ctx->reason = requirement->reason;
+
+            return (rc == NGX_DECLINED) ? NGX_OK
+                                        : NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_judge_lines(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx, ngx_array_t *lines,
+    ngx_http_auth_api_token_requirement_t *requirement)
+{
+    ngx_str_t                        value;
+    ngx_uint_t                       i, n, met;
+    ngx_http_complex_value_t        *cv;
+    ngx_http_auth_api_token_line_t  *line;
+
     line = lines->elts;
 
     for (i = 0; i < lines->nelts; i++) {
         cv = line[i].values.elts;
         met = requirement->all;
 
-        for (k = 0; k < line[i].values.nelts; k++) {
+        for (n = 0; n < line[i].values.nelts; n++) {
 
-            if (ngx_http_complex_value(r, &cv[k], &value) != NGX_OK) {
-                ctx->reason = requirement->reason;
+            if (ngx_http_complex_value(r, &cv[n], &value) != NGX_OK) {
                 return NGX_ERROR;
             }
 
@@ -76,8 +109,6 @@ ngx_http_auth_api_token_judge(ngx_http_request_t *r,
 
         if (!met) {
             ctx->line = &line[i];
-            ctx->reason = requirement->reason;
-
             return NGX_DECLINED;
         }
     }

@@ -15,14 +15,16 @@
 
 
 /*
- * Whether an active token meets all lines of one kind that the location has.
+ * Whether an active token meets what the location requires.  If it does not,
+ * ctx->reason says what, ctx->line which line of the directive, and ctx->facts
+ * is NULL, for the variables.
  *
- * Returns NGX_OK; NGX_DECLINED if it does not meet ctx->line; NGX_ERROR if
- * there is no memory.  In both cases ctx->reason tells of what kind.
+ * Returns NGX_OK in both cases, or NGX_HTTP_INTERNAL_SERVER_ERROR if there is
+ * no memory.
  */
 
 ngx_int_t ngx_http_auth_api_token_judge(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx, ngx_http_auth_api_token_lines_e n);
+    ngx_http_auth_api_token_ctx_t *ctx);
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_JUDGE_H_INCLUDED_ */

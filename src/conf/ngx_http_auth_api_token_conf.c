@@ -67,6 +67,7 @@ ngx_http_auth_api_token_create_loc_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     conf->scope = { 0, NULL };
+     *     conf->required = 0;
      *     conf->https_value = NULL;
      *     conf->content = NULL;
      *     conf->purge = NULL;
@@ -111,6 +112,10 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
 
     for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_LINES; i++) {
         ngx_conf_merge_ptr_value(conf->lines[i], prev->lines[i], NULL);
+
+        if (conf->lines[i]) {
+            conf->required = 1;
+        }
     }
 
     if (conf->https == NGX_CONF_UNSET) {

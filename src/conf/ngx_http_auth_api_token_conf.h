@@ -148,6 +148,8 @@ typedef struct {
     u_char                             prefix[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
 
     ngx_array_t                       *lines[NGX_HTTP_AUTH_API_TOKEN_LINES];
+    ngx_uint_t                         required;       /* unsigned  required:1;
+                                                          are there lines */
 
     ngx_flag_t                         https;
     ngx_http_complex_value_t          *https_value;
