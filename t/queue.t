@@ -79,7 +79,6 @@ __DATA__
 --- api
 fault any {"delay":100}
 --- perl
-workers(1);
 is(statuses(ask('/t', ids(80))), '80 204', 'all pass');
 
 my $figures = figures();
