@@ -35,7 +35,7 @@ $(BUILD)/objs/Makefile:	config $(BUILD)/names
 
 $(BUILD)/names:	FORCE
 	@mkdir -p $(BUILD)
-	@echo $(wildcard src/*.c src/*/*.c) >$@.new
+	@echo $(wildcard src/*.c src/*/*.[ch]) >$@.new
 	@cmp -s $@.new $@ || cp $@.new $@
 
 FORCE:
