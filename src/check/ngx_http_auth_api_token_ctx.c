@@ -10,20 +10,11 @@
 #include "ngx_http_auth_api_token_ctx.h"
 
 
-static ngx_inline ngx_http_auth_api_token_ctx_t *
-    ngx_http_auth_api_token_find_ctx(ngx_http_request_t *r);
 static void ngx_http_auth_api_token_cleanup(void *data);
 
 
 ngx_http_auth_api_token_ctx_t *
 ngx_http_auth_api_token_get_ctx(ngx_http_request_t *r)
-{
-    return ngx_http_auth_api_token_find_ctx(r);
-}
-
-
-static ngx_inline ngx_http_auth_api_token_ctx_t *
-ngx_http_auth_api_token_find_ctx(ngx_http_request_t *r)
 {
     ngx_pool_cleanup_t             *cln;
     ngx_http_auth_api_token_ctx_t  *ctx;
@@ -56,7 +47,7 @@ ngx_http_auth_api_token_make_ctx(ngx_http_request_t *r)
 {
     ngx_http_auth_api_token_ctx_t  *ctx;
 
-    ctx = ngx_http_auth_api_token_find_ctx(r);
+    ctx = ngx_http_auth_api_token_get_ctx(r);
 
     if (ctx == NULL) {
         ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_auth_api_token_ctx_t));

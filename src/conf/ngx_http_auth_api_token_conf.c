@@ -334,6 +334,20 @@ ngx_http_auth_api_token_add_part(ngx_array_t *parts, ngx_str_t *value)
 }
 
 
+void
+ngx_http_auth_api_token_set_content(ngx_conf_t *cf,
+    ngx_http_auth_api_token_loc_conf_t *alcf,
+    ngx_http_auth_api_token_content_t *content)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = content->handler;
+
+    alcf->content = content;
+}
+
+
 char *
 ngx_http_auth_api_token_invalid(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_str_t *value, char *expected)

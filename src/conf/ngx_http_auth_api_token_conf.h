@@ -174,6 +174,15 @@ char *ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
 
 
 /*
+ * Gives the location being read its content, which is static, and handler.
+ */
+
+void ngx_http_auth_api_token_set_content(ngx_conf_t *cf,
+    ngx_http_auth_api_token_loc_conf_t *alcf,
+    ngx_http_auth_api_token_content_t *content);
+
+
+/*
  * Logs what was expected in place of the value.  Returns NGX_CONF_ERROR.
  */
 

@@ -245,8 +245,7 @@ ngx_http_auth_api_token_set_purge(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_auth_api_token_loc_conf_t *alcf = conf;
 
-    ngx_str_t                 *value;
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_str_t  *value;
 
     if (alcf->purge) {
         return "is duplicate";
@@ -263,10 +262,8 @@ ngx_http_auth_api_token_set_purge(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_auth_api_token_purge_handler;
-
-    alcf->content = &ngx_http_auth_api_token_purge_content;
+    ngx_http_auth_api_token_set_content(cf, alcf,
+                                        &ngx_http_auth_api_token_purge_content);
 
     return NGX_CONF_OK;
 }

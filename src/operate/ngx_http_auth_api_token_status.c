@@ -266,8 +266,7 @@ ngx_http_auth_api_token_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_auth_api_token_loc_conf_t *alcf = conf;
 
-    ngx_str_t                 *value;
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_str_t  *value;
 
     if (alcf->status) {
         return "is duplicate";
@@ -293,10 +292,8 @@ ngx_http_auth_api_token_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
                                                "\"json\" or \"prometheus\"");
     }
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_auth_api_token_status_handler;
-
-    alcf->content = &ngx_http_auth_api_token_status_content;
+    ngx_http_auth_api_token_set_content(cf, alcf,
+                                       &ngx_http_auth_api_token_status_content);
 
     return NGX_CONF_OK;
 }
