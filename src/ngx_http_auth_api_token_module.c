@@ -37,6 +37,12 @@ static ngx_http_auth_api_token_values_t  ngx_http_auth_api_token_module_id = {
 };
 
 
+static ngx_http_auth_api_token_values_t  ngx_http_auth_api_token_extension = {
+    ngx_http_auth_api_token_valid_extension,
+    "an extension id such as \"EXT-1234-5678\""
+};
+
+
 static ngx_command_t  ngx_http_auth_api_token_commands[] = {
 
     { ngx_string("auth_api_token_zone"),
@@ -98,6 +104,14 @@ static ngx_command_t  ngx_http_auth_api_token_commands[] = {
       offsetof(ngx_http_auth_api_token_loc_conf_t,
                lines[NGX_HTTP_AUTH_API_TOKEN_LINES_MODULE]),
       &ngx_http_auth_api_token_module_id },
+
+    { ngx_string("auth_api_token_extension"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_auth_api_token_set_values,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_auth_api_token_loc_conf_t,
+               lines[NGX_HTTP_AUTH_API_TOKEN_LINES_EXTENSION]),
+      &ngx_http_auth_api_token_extension },
 
     { ngx_string("auth_api_token_require"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
@@ -179,6 +193,21 @@ static ngx_http_variable_t  ngx_http_auth_api_token_vars[] = {
     { ngx_string("auth_api_token_modules"), NULL,
       ngx_http_auth_api_token_fact_variable,
       offsetof(ngx_http_auth_api_token_facts_t, modules),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_extensions"), NULL,
+      ngx_http_auth_api_token_fact_variable,
+      offsetof(ngx_http_auth_api_token_facts_t, extensions),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_known_id"), NULL,
+      ngx_http_auth_api_token_known_variable,
+      offsetof(ngx_http_auth_api_token_facts_t, id),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_known_account_id"), NULL,
+      ngx_http_auth_api_token_known_variable,
+      offsetof(ngx_http_auth_api_token_facts_t, account_id),
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("auth_api_token_result"), NULL,

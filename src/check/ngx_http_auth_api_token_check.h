@@ -50,15 +50,28 @@ ngx_str_t *ngx_http_auth_api_token_reason_name(
 
 
 /*
+ * A fact as a variable or a header has it; "data" is where it lies.  Returns
+ * a part of the facts, or a static string.
+ */
+
+ngx_str_t *ngx_http_auth_api_token_get_fact(
+    ngx_http_auth_api_token_facts_t *facts, uintptr_t data);
+
+
+/*
  * The get handlers of the variables: an empty value counts as not found.  They
  * return NGX_OK, or NGX_ERROR if there is no memory.
  *
- * "data" of a fact is where it lies in ngx_http_auth_api_token_facts_t.
+ * "data" of a fact is where it lies in ngx_http_auth_api_token_facts_t.  One
+ * that is "known" was proved too, but has a value even if the decision is not
+ * to let the request pass.
  */
 
 ngx_int_t ngx_http_auth_api_token_claimed_id_variable(
     ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
 ngx_int_t ngx_http_auth_api_token_fact_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+ngx_int_t ngx_http_auth_api_token_known_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 ngx_int_t ngx_http_auth_api_token_result_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);

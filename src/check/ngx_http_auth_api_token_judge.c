@@ -37,6 +37,9 @@ static ngx_http_auth_api_token_requirement_t
     { ngx_http_auth_api_token_meets_module, 0,
       NGX_HTTP_AUTH_API_TOKEN_MODULE },
 
+    { ngx_http_auth_api_token_meets_extension, 0,
+      NGX_HTTP_AUTH_API_TOKEN_EXTENSION },
+
     { ngx_http_auth_api_token_meets_require, 1,
       NGX_HTTP_AUTH_API_TOKEN_REQUIRE }
 };

@@ -103,6 +103,10 @@ static ngx_http_auth_api_token_refusal_t
       "insufficient_scope",
       ngx_string("The token lacks a module") },
 
+    { ngx_string("extension"), NGX_HTTP_FORBIDDEN, NGX_LOG_INFO,
+      "insufficient_scope",
+      ngx_string("The token may not act through this extension") },
+
     { ngx_string("require"), NGX_HTTP_FORBIDDEN, NGX_LOG_INFO,
       "insufficient_scope",
       ngx_string("The token has no access") },

@@ -7,8 +7,10 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_http_auth_api_token_require.h"
+#include "ngx_http_auth_api_token_syntax.h"
 
 
+static ngx_int_t ngx_http_auth_api_token_has(ngx_str_t list, ngx_str_t *value);
 static ngx_int_t ngx_http_auth_api_token_same(ngx_str_t *fact,
     ngx_str_t *value);
 
@@ -33,35 +35,26 @@ ngx_int_t
 ngx_http_auth_api_token_meets_module(ngx_http_auth_api_token_facts_t *facts,
     ngx_str_t *value)
 {
-    u_char     *p, *last;
-    ngx_str_t   item, *list;
-
     if (value->len >= 4 && ngx_strncmp(value->data, "MOD-", 4) == 0) {
-        list = &facts->modules;
-
-    } else {
-        list = &facts->codes;
+        return ngx_http_auth_api_token_has(facts->modules, value);
     }
 
-    p = list->data;
-    last = p + list->len;
+    return ngx_http_auth_api_token_has(facts->codes, value);
+}
 
-    while (p < last) {
-        item.data = p;
 
-        p = ngx_strlchr(p, last, ',');
-        if (p == NULL) {
-            p = last;
-        }
-
-        item.len = p++ - item.data;
-
-        if (ngx_http_auth_api_token_same(&item, value) == NGX_OK) {
-            return NGX_OK;
-        }
+ngx_int_t
+ngx_http_auth_api_token_meets_extension(ngx_http_auth_api_token_facts_t *facts,
+    ngx_str_t *value)
+{
+    if (facts->extensions.len
+        && facts->extensions.data[0]
+           == NGX_HTTP_AUTH_API_TOKEN_EXTENSIONS_ALL[0])
+    {
+        return ngx_http_auth_api_token_valid_extension(value);
     }
 
-    return NGX_DECLINED;
+    return ngx_http_auth_api_token_has(facts->extensions, value);
 }
 
 
@@ -74,6 +67,21 @@ ngx_http_auth_api_token_meets_require(ngx_http_auth_api_token_facts_t *facts,
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_has(ngx_str_t list, ngx_str_t *value)
+{
+    ngx_str_t  item;
+
+    while (ngx_http_auth_api_token_next_item(&list, &item) == NGX_OK) {
+        if (ngx_http_auth_api_token_same(&item, value) == NGX_OK) {
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
 }
 
 

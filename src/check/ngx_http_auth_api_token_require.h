@@ -16,7 +16,8 @@
 /*
  * Whether the facts meet a requirement.  An empty value is met by nothing, and
  * a fact that the API left out meets nothing.  A value "MOD-..." is the id of a
- * module, any other one its code.
+ * module, any other one its code.  A token that may act through all extensions
+ * meets the id of any.
  *
  * All return NGX_OK or NGX_DECLINED.
  */
@@ -29,6 +30,8 @@ ngx_int_t ngx_http_auth_api_token_meets_account(
 ngx_int_t ngx_http_auth_api_token_meets_account_type(
     ngx_http_auth_api_token_facts_t *facts, ngx_str_t *value);
 ngx_int_t ngx_http_auth_api_token_meets_module(
+    ngx_http_auth_api_token_facts_t *facts, ngx_str_t *value);
+ngx_int_t ngx_http_auth_api_token_meets_extension(
     ngx_http_auth_api_token_facts_t *facts, ngx_str_t *value);
 
 

@@ -63,7 +63,71 @@ ngx_http_auth_api_token_fact_variable(ngx_http_request_t *r,
     value = NULL;
 
     if (ctx && ctx->facts) {
-        value = (ngx_str_t *) ((char *) ctx->facts + data);
+        value = ngx_http_auth_api_token_get_fact(ctx->facts, data);
+    }
+
+    ngx_http_auth_api_token_set_variable(v, value);
+
+    return NGX_OK;
+}
+
+
+ngx_str_t *
+ngx_http_auth_api_token_get_fact(ngx_http_auth_api_token_facts_t *facts,
+    uintptr_t data)
+{
+    ngx_str_t  *value;
+
+    static ngx_str_t  all =
+                          ngx_string(NGX_HTTP_AUTH_API_TOKEN_EXTENSIONS_ALL);
+    static ngx_str_t  none = ngx_null_string;
+
+    value = (ngx_str_t *) ((char *) facts + data);
+
+    if (value == &facts->extensions && value->len) {
+
+        if (value->data[0] == NGX_HTTP_AUTH_API_TOKEN_EXTENSIONS_ALL[0]) {
+            return &all;
+        }
+
+        if (value->data[0] == NGX_HTTP_AUTH_API_TOKEN_EXTENSIONS_OMITTED[0]) {
+            return &none;
+        }
+    }
+
+    return value;
+}
+
+
+/* whose token it is: the API, asked with it or shown it, named the token */
+
+ngx_int_t
+ngx_http_auth_api_token_known_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t                      *value;
+    ngx_http_auth_api_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_api_token_get_ctx(r);
+
+    value = NULL;
+
+    if (ctx && ctx->used) {
+
+        switch (ctx->reply.verdict.reason) {
+
+        case NGX_HTTP_AUTH_API_TOKEN_PASS:
+        case NGX_HTTP_AUTH_API_TOKEN_DISABLED:
+        case NGX_HTTP_AUTH_API_TOKEN_DELETED:
+        case NGX_HTTP_AUTH_API_TOKEN_INACTIVE:
+        case NGX_HTTP_AUTH_API_TOKEN_ACCOUNT_DISABLED:
+            value = ngx_http_auth_api_token_get_fact(&ctx->reply.verdict.facts,
+                                                     data);
+            break;
+
+        default:
+            break;
+        }
     }
 
     ngx_http_auth_api_token_set_variable(v, value);

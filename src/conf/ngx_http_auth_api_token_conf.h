@@ -107,12 +107,13 @@ typedef enum {
     NGX_HTTP_AUTH_API_TOKEN_LINES_ACCOUNT = 0,
     NGX_HTTP_AUTH_API_TOKEN_LINES_ACCOUNT_TYPE,
     NGX_HTTP_AUTH_API_TOKEN_LINES_MODULE,
+    NGX_HTTP_AUTH_API_TOKEN_LINES_EXTENSION,
     NGX_HTTP_AUTH_API_TOKEN_LINES_REQUIRE,
     NGX_HTTP_AUTH_API_TOKEN_LINES
 } ngx_http_auth_api_token_lines_e;
 
 
-/* one line of auth_api_token_account, _account_type, _module or _require */
+/* one line of one of the directives that require something */
 
 typedef struct {
     ngx_array_t                        values;   /* ngx_http_complex_value_t */

@@ -69,6 +69,43 @@ ngx_http_auth_api_token_valid_module(ngx_str_t *value)
 }
 
 
+ngx_int_t
+ngx_http_auth_api_token_valid_extension(ngx_str_t *value)
+{
+    return ngx_http_auth_api_token_valid_id(value, "EXT");
+}
+
+
+ngx_int_t
+ngx_http_auth_api_token_next_item(ngx_str_t *list, ngx_str_t *item)
+{
+    u_char  *p, *last;
+
+    if (list->len == 0) {
+        return NGX_DECLINED;
+    }
+
+    last = list->data + list->len;
+
+    p = ngx_strlchr(list->data, last, ',');
+    if (p == NULL) {
+        p = last;
+    }
+
+    item->data = list->data;
+    item->len = p - item->data;
+
+    if (p < last) {
+        p++;
+    }
+
+    list->data = p;
+    list->len = last - p;
+
+    return NGX_OK;
+}
+
+
 /* all ids seen have one or two groups of digits; let there be more */
 
 static ngx_int_t

@@ -21,7 +21,8 @@
  * Whether a value may be required, as it stands in the configuration: an
  * account id ("ACC-" and groups of four digits), an account type (Client,
  * Vendor, Operations), a module id ("MOD-" and groups of four digits) or a
- * module code (lower-case letters, digits and "-").
+ * module code (lower-case letters, digits and "-"), an extension id ("EXT-" and
+ * groups of four digits).
  *
  * All return NGX_OK or NGX_DECLINED.
  */
@@ -31,6 +32,15 @@ typedef ngx_int_t (*ngx_http_auth_api_token_valid_pt)(ngx_str_t *value);
 ngx_int_t ngx_http_auth_api_token_valid_account(ngx_str_t *value);
 ngx_int_t ngx_http_auth_api_token_valid_account_type(ngx_str_t *value);
 ngx_int_t ngx_http_auth_api_token_valid_module(ngx_str_t *value);
+ngx_int_t ngx_http_auth_api_token_valid_extension(ngx_str_t *value);
+
+
+/*
+ * Takes the first item, be it empty, off a comma-separated list.  Returns
+ * NGX_OK, or NGX_DECLINED if nothing is left.
+ */
+
+ngx_int_t ngx_http_auth_api_token_next_item(ngx_str_t *list, ngx_str_t *item);
 
 
 /*

@@ -15,17 +15,23 @@
 static json_t *ngx_http_auth_api_token_find(json_t *root,
     ngx_http_auth_api_token_verdict_t *verdict);
 static ngx_int_t ngx_http_auth_api_token_read_facts(ngx_pool_t *pool,
-    json_t *token, ngx_http_auth_api_token_facts_t *facts);
+    json_t *root, json_t *token, ngx_http_auth_api_token_facts_t *facts);
+static ngx_int_t ngx_http_auth_api_token_read_modules(ngx_pool_t *pool,
+    json_t *modules, ngx_http_auth_api_token_facts_t *facts);
+static ngx_int_t ngx_http_auth_api_token_read_extensions(ngx_pool_t *pool,
+    json_t *root, json_t *token, ngx_str_t *dst);
+static ngx_uint_t ngx_http_auth_api_token_omits(json_t *object,
+    const char *key);
 static ngx_http_auth_api_token_reason_e ngx_http_auth_api_token_status(
     json_t *token);
 static ngx_int_t ngx_http_auth_api_token_text(ngx_pool_t *pool, json_t *object,
     const char *key, ngx_str_t *dst);
 static ngx_int_t ngx_http_auth_api_token_list(ngx_pool_t *pool, json_t *array,
-    const char *key, ngx_str_t *dst);
+    const char *key, const char *special, ngx_uint_t blanks, ngx_str_t *dst);
 static ngx_int_t ngx_http_auth_api_token_member(json_t *object,
     const char *key, ngx_str_t *value);
 static size_t ngx_http_auth_api_token_encode(u_char *dst, ngx_str_t *src,
-    u_char special);
+    const char *special);
 static ngx_int_t ngx_http_auth_api_token_purge_id(ngx_pool_t *pool,
     json_t *object, const char *key, ngx_str_t *dst);
 
@@ -76,7 +82,7 @@ ngx_http_auth_api_token_read_answer(ngx_pool_t *pool, ngx_str_t *body,
         }
     }
 
-    if (ngx_http_auth_api_token_read_facts(pool, object, &verdict->facts)
+    if (ngx_http_auth_api_token_read_facts(pool, root, object, &verdict->facts)
         != NGX_OK)
     {
         verdict->cause = "the body has members of a wrong type";
@@ -133,8 +139,8 @@ ngx_http_auth_api_token_find(json_t *root,
 
 
 static ngx_int_t
-ngx_http_auth_api_token_read_facts(ngx_pool_t *pool, json_t *token,
-    ngx_http_auth_api_token_facts_t *facts)
+ngx_http_auth_api_token_read_facts(ngx_pool_t *pool, json_t *root,
+    json_t *token, ngx_http_auth_api_token_facts_t *facts)
 {
     json_t  *account, *modules;
 
@@ -169,18 +175,129 @@ ngx_http_auth_api_token_read_facts(ngx_pool_t *pool, json_t *token,
     if (modules && !json_is_null(modules)) {
 
         if (!json_is_array(modules)
-            || ngx_http_auth_api_token_list(pool, modules, "id",
-                                            &facts->modules)
-               != NGX_OK
-            || ngx_http_auth_api_token_list(pool, modules, "code",
-                                            &facts->codes)
+            || ngx_http_auth_api_token_read_modules(pool, modules, facts)
                != NGX_OK)
         {
             return NGX_ERROR;
         }
     }
 
-    return NGX_OK;
+    return ngx_http_auth_api_token_read_extensions(pool, root, token,
+                                                   &facts->extensions);
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_read_modules(ngx_pool_t *pool, json_t *modules,
+    ngx_http_auth_api_token_facts_t *facts)
+{
+    size_t      i;
+    json_t     *sorted, *module;
+    ngx_int_t   rc;
+    ngx_str_t   id;
+    ngx_uint_t  named;
+
+    sorted = json_array();
+
+    for (named = 2; named-- > 0; /* void */) {
+
+        for (i = 0; i < json_array_size(modules); i++) {
+            module = json_array_get(modules, i);
+
+            rc = ngx_http_auth_api_token_member(module, "id", &id);
+
+            if (rc == NGX_ERROR
+                || ((rc == NGX_OK) == named
+                    && json_array_append(sorted, module) != 0))
+            {
+                json_decref(sorted);
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    rc = ngx_http_auth_api_token_list(pool, sorted, "id", ",", 0,
+                                      &facts->modules);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_auth_api_token_list(pool, sorted, "code", ",", 1,
+                                          &facts->codes);
+    }
+
+    json_decref(sorted);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_read_extensions(ngx_pool_t *pool, json_t *root,
+    json_t *token, ngx_str_t *dst)
+{
+    json_t  *extensions;
+
+    extensions = json_object_get(token, "extensions");
+
+    if (ngx_http_auth_api_token_omits(root, "extensions")
+        || ngx_http_auth_api_token_omits(token, "extensions"))
+    {
+        ngx_str_set(dst, NGX_HTTP_AUTH_API_TOKEN_EXTENSIONS_OMITTED);
+        return NGX_OK;
+    }
+
+    if (extensions == NULL) {
+        ngx_str_set(dst, NGX_HTTP_AUTH_API_TOKEN_EXTENSIONS_ALL);
+        return NGX_OK;
+    }
+
+    if (json_is_null(extensions)) {
+        ngx_str_set(dst, NGX_HTTP_AUTH_API_TOKEN_EXTENSIONS_NULL);
+        return NGX_OK;
+    }
+
+    if (!json_is_array(extensions)) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_auth_api_token_list(pool, extensions, "id", ",*?", 0, dst);
+}
+
+
+/* what was left out means nothing then, and what cannot be read may say so */
+
+static ngx_uint_t
+ngx_http_auth_api_token_omits(json_t *object, const char *key)
+{
+    size_t   i;
+    json_t  *meta, *omitted, *name;
+
+    meta = json_object_get(object, "$meta");
+
+    if (meta == NULL || json_is_null(meta)) {
+        return 0;
+    }
+
+    omitted = json_object_get(meta, "omitted");
+
+    if (json_is_object(meta) && (omitted == NULL || json_is_null(omitted))) {
+        return 0;
+    }
+
+    if (!json_is_array(omitted)) {
+        return 1;
+    }
+
+    for (i = 0; i < json_array_size(omitted); i++) {
+        name = json_array_get(omitted, i);
+
+        if (!json_is_string(name)
+            || ngx_strcmp(json_string_value(name), key) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -237,20 +354,25 @@ ngx_http_auth_api_token_text(ngx_pool_t *pool, json_t *object, const char *key,
     }
 
     dst->data = ngx_pnalloc(pool, ngx_http_auth_api_token_encode(NULL, &value,
-                                                                 '%'));
+                                                                 ""));
     if (dst->data == NULL) {
         return NGX_ERROR;
     }
 
-    dst->len = ngx_http_auth_api_token_encode(dst->data, &value, '%');
+    dst->len = ngx_http_auth_api_token_encode(dst->data, &value, "");
 
     return NGX_OK;
 }
 
 
+/*
+ * A list of what the objects of the array have under the key.  Where one has
+ * nothing, there is an empty item or none; but for such that are last.
+ */
+
 static ngx_int_t
 ngx_http_auth_api_token_list(ngx_pool_t *pool, json_t *array, const char *key,
-    ngx_str_t *dst)
+    const char *special, ngx_uint_t blanks, ngx_str_t *dst)
 {
     size_t      i, len;
     u_char     *p;
@@ -266,8 +388,10 @@ ngx_http_auth_api_token_list(ngx_pool_t *pool, json_t *array, const char *key,
             return NGX_ERROR;
         }
 
+        len++;
+
         if (rc == NGX_OK) {
-            len += ngx_http_auth_api_token_encode(NULL, &value, ',') + 1;
+            len += ngx_http_auth_api_token_encode(NULL, &value, special);
         }
     }
 
@@ -281,17 +405,25 @@ ngx_http_auth_api_token_list(ngx_pool_t *pool, json_t *array, const char *key,
     }
 
     dst->data = p;
-    dst->len = len - 1;
 
     for (i = 0; i < json_array_size(array); i++) {
         rc = ngx_http_auth_api_token_member(json_array_get(array, i), key,
                                             &value);
 
         if (rc == NGX_OK) {
-            p += ngx_http_auth_api_token_encode(p, &value, ',');
+            p += ngx_http_auth_api_token_encode(p, &value, special);
+        }
+
+        if (rc == NGX_OK || blanks) {
             *p++ = ',';
         }
     }
+
+    while (p > dst->data && p[-1] == ',') {
+        p--;
+    }
+
+    dst->len = p - dst->data;
 
     return NGX_OK;
 }
@@ -334,12 +466,13 @@ ngx_http_auth_api_token_member(json_t *object, const char *key,
 
 
 /*
- * Percent-encodes control bytes, non-ASCII, "%" and one more, so that what the
- * API sends can stand in a header and in a list.  Returns the length.
+ * Percent-encodes control bytes, non-ASCII, "%" and a few more, so that what
+ * the API sends can stand in a header and in a list.  Returns the length.
  */
 
 static size_t
-ngx_http_auth_api_token_encode(u_char *dst, ngx_str_t *src, u_char special)
+ngx_http_auth_api_token_encode(u_char *dst, ngx_str_t *src,
+    const char *special)
 {
     u_char         ch;
     size_t         i, len;
@@ -350,7 +483,9 @@ ngx_http_auth_api_token_encode(u_char *dst, ngx_str_t *src, u_char special)
     for (i = 0; i < src->len; i++) {
         ch = src->data[i];
 
-        if (ch >= 0x20 && ch < 0x7f && ch != '%' && ch != special) {
+        if (ch >= 0x20 && ch < 0x7f && ch != '%'
+            && ngx_strchr(special, ch) == NULL)
+        {
             if (dst) {
                 *dst++ = ch;
             }

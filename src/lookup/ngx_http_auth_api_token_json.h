@@ -17,9 +17,10 @@
 /*
  * Reads the body of a 200 answer of the token API: a token object, or an
  * object whose "data" is a list of at most one.  The members read are id,
- * status, token, name, account {id, name, type, status} and modules {id, code};
- * any of them but the first three may be missing or null, none may have
- * another type.
+ * status, token, name, account {id, name, type, status}, modules [{id, code}],
+ * extensions [{id}], and of $meta whether extensions are omitted.  Any of them
+ * but the first three may be missing or null, none may have another type; of
+ * $meta whatever cannot be read counts as omitted.
  *
  * "id" is the one the token claims, or empty if any will do.  "token" is the
  * presented one if the answer has to prove it, else NULL.  The strings of the

@@ -176,7 +176,7 @@ ngx_http_auth_api_token_store_match(ngx_http_auth_api_token_store_t *store,
         return 0;
     }
 
-    if (by_node && record->len[0] == 0) {
+    if (by_node && !ngx_http_auth_api_token_opaque(record)) {
         return 1;
     }
 

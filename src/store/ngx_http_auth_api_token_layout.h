@@ -25,9 +25,13 @@
  * below, the counters, and the order or number of kinds and reasons.
  */
 
-#define NGX_HTTP_AUTH_API_TOKEN_LAYOUT       4
+#define NGX_HTTP_AUTH_API_TOKEN_LAYOUT       5
 
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS    4096
+
+/* the first strings of facts have at most 255 bytes */
+
+#define NGX_HTTP_AUTH_API_TOKEN_SHORT        3
 
 /* processes whose requests may wait at once */
 
@@ -57,10 +61,22 @@ typedef struct {
     ngx_msec_t         asked;          /* when the API was; of a budget: used */
     uint32_t           tried;          /* refresh, ms; of a budget: excess */
     uint32_t           next;           /* cell, or 0 */
-    u_short            len[NGX_HTTP_AUTH_API_TOKEN_STRINGS];
+    u_short            len[NGX_HTTP_AUTH_API_TOKEN_STRINGS
+                           - NGX_HTTP_AUTH_API_TOKEN_SHORT];
+    u_char             short_len[NGX_HTTP_AUTH_API_TOKEN_SHORT];
     u_char             reason;         /* of a budget: undecided */
     u_char             data[1];
 } ngx_http_auth_api_token_record_t;
+
+
+#define ngx_http_auth_api_token_len(record, i)                                \
+    ((i) < NGX_HTTP_AUTH_API_TOKEN_SHORT                                      \
+     ? (record)->short_len[i]                                                 \
+     : (record)->len[(i) - NGX_HTTP_AUTH_API_TOKEN_SHORT])
+
+/* whether it holds an id, as its token has none to claim */
+
+#define ngx_http_auth_api_token_opaque(record)  ((record)->short_len[0] != 0)
 
 
 #define ngx_http_auth_api_token_kind_of(reason)                               \

@@ -122,9 +122,9 @@ ngx_http_auth_api_token_record_facts(ngx_http_auth_api_token_record_t *copy,
     p = copy->data;
 
     for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_STRINGS; i++) {
-        value[i].len = copy->len[i];
+        value[i].len = ngx_http_auth_api_token_len(copy, i);
         value[i].data = p;
-        p += copy->len[i];
+        p += value[i].len;
     }
 }
 
@@ -148,6 +148,10 @@ ngx_http_auth_api_token_record_add(ngx_http_auth_api_token_store_t *store,
 
     for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_STRINGS; i++) {
         len += value[i].len;
+
+        if (i < NGX_HTTP_AUTH_API_TOKEN_SHORT && value[i].len > 255) {
+            return NULL;
+        }
     }
 
     if (len > NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS) {
@@ -175,7 +179,14 @@ ngx_http_auth_api_token_record_add(ngx_http_auth_api_token_store_t *store,
     last = p + NGX_HTTP_AUTH_API_TOKEN_FIRST;
 
     for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_STRINGS; i++) {
-        record->len[i] = (u_short) value[i].len;
+
+        if (i < NGX_HTTP_AUTH_API_TOKEN_SHORT) {
+            record->short_len[i] = (u_char) value[i].len;
+
+        } else {
+            record->len[i - NGX_HTTP_AUTH_API_TOKEN_SHORT] =
+                                                       (u_short) value[i].len;
+        }
 
         for (len = 0; len < value[i].len; len += size) {
 
@@ -196,7 +207,7 @@ ngx_http_auth_api_token_record_add(ngx_http_auth_api_token_store_t *store,
 
     *next = 0;
 
-    if (record->len[0]) {
+    if (ngx_http_auth_api_token_opaque(record)) {
         store->opaque++;
     }
 
@@ -232,7 +243,7 @@ ngx_http_auth_api_token_record_delete(ngx_http_auth_api_token_store_t *store,
     store->used[kind] -= ngx_http_auth_api_token_count_cells(
                                 ngx_http_auth_api_token_record_len(record));
 
-    if (record->len[0]) {
+    if (ngx_http_auth_api_token_opaque(record)) {
         store->opaque--;
     }
 
@@ -386,7 +397,7 @@ ngx_http_auth_api_token_record_len(ngx_http_auth_api_token_record_t *record)
     len = 0;
 
     for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_STRINGS; i++) {
-        len += record->len[i];
+        len += ngx_http_auth_api_token_len(record, i);
     }
 
     return len;

@@ -35,6 +35,7 @@ typedef enum {
     NGX_HTTP_AUTH_API_TOKEN_ACCOUNT,
     NGX_HTTP_AUTH_API_TOKEN_ACCOUNT_TYPE,
     NGX_HTTP_AUTH_API_TOKEN_MODULE,
+    NGX_HTTP_AUTH_API_TOKEN_EXTENSION,
     NGX_HTTP_AUTH_API_TOKEN_REQUIRE,
     NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE,
     NGX_HTTP_AUTH_API_TOKEN_BUSY,
@@ -45,19 +46,33 @@ typedef enum {
 
 /*
  * What the token API said of a token.  Control bytes, non-ASCII and "%" are
- * percent-encoded; what the API left out is empty.  The members are strings
- * only, so that they can be copied as an array.
+ * percent-encoded; what the API left out is empty.  Lists are comma-separated.
+ * The codes are those of the modules in their order, with an empty one for
+ * a module without a code; those of modules without an id come last.  The
+ * members are strings only, so that they can be copied as an array.
  */
 
 typedef struct {
     ngx_str_t                         id;
-    ngx_str_t                         name;
     ngx_str_t                         account_id;
-    ngx_str_t                         account_name;
     ngx_str_t                         account_type;
-    ngx_str_t                         modules;    /* ids, comma-separated */
-    ngx_str_t                         codes;      /* the same, of codes */
+    ngx_str_t                         name;
+    ngx_str_t                         account_name;
+    ngx_str_t                         modules;    /* ids */
+    ngx_str_t                         codes;
+    ngx_str_t                         extensions; /* ids, or see below */
 } ngx_http_auth_api_token_facts_t;
+
+
+/*
+ * What stands in the place of a list of extensions, in which "*" and "?" are
+ * percent-encoded: the token may act through all of them, as the API left the
+ * member out, or as it is null; or the API did not tell.
+ */
+
+#define NGX_HTTP_AUTH_API_TOKEN_EXTENSIONS_ALL      "*"
+#define NGX_HTTP_AUTH_API_TOKEN_EXTENSIONS_NULL     "**"
+#define NGX_HTTP_AUTH_API_TOKEN_EXTENSIONS_OMITTED  "?"
 
 
 #define NGX_HTTP_AUTH_API_TOKEN_STRINGS                                       \

@@ -295,7 +295,7 @@ check_record(check_ctx_t *ctx, check_record_t *record)
         return check_fail(ctx, "reason %u of cell %u", record->reason, n);
     }
 
-    opaque = (record->len[0] != 0);
+    opaque = ngx_http_auth_api_token_opaque(record);
 
     if ((opaque || kind == CHECK_BUDGET)
         && record->node.key != check_prefix(record->key))
@@ -327,15 +327,15 @@ check_strings(check_ctx_t *ctx, check_record_t *record)
     len = 0;
 
     for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_STRINGS; i++) {
-        len += record->len[i];
+        len += ngx_http_auth_api_token_len(record, i);
     }
 
     if (len > NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS
         || (kind == CHECK_BUDGET && len)
         || (kind == CHECK_DENIAL
-            && (len != (size_t) record->len[0] + record->len[2]
-                || record->len[0] > CHECK_MAX_ID
-                || record->len[2] > CHECK_MAX_ID)))
+            && (len != (size_t) record->short_len[0] + record->short_len[1]
+                || record->short_len[0] > CHECK_MAX_ID
+                || record->short_len[1] > CHECK_MAX_ID)))
     {
         return check_fail(ctx, "%lu bytes in cell %u of kind %lu",
                           len, n, kind);

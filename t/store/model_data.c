@@ -105,7 +105,7 @@ model_facts(model_t *m, uint32_t version, ngx_uint_t opaque, facts_t *facts,
         len = (n >> 16) % 24;
 
         if ((n >> 8) % 64 == 0) {
-            len = (n >> 16) % 1500;
+            len = (n >> 16) % (i < T(SHORT) ? 256 : 1500);
         }
 
         value[i].data = p;

@@ -140,6 +140,10 @@ test_sized(test_t *t, const char *name, size_t size)
     for (i = 1; i < T(STRINGS); i++) {
         len = (i == T(STRINGS) - 1) ? size : size / 3;
 
+        if (i < T(SHORT)) {
+            len = ngx_min(len, 255);
+        }
+
         value[i].data = p;
         value[i].len = len;
 
@@ -449,6 +453,8 @@ test_capacity(ngx_uint_t lookups)
     ngx_str_set(&t.verdict.facts.modules, "MOD-0478,MOD-1756,MOD-9042");
     ngx_str_set(&t.verdict.facts.codes,
                 "new-marketplace,access-management,account-management");
+    ngx_str_set(&t.verdict.facts.extensions,
+                NGX_HTTP_AUTH_API_TOKEN_EXTENSIONS_ALL);
 
     EQUAL(t.verdict.facts.name.len, 20);
     EQUAL(t.verdict.facts.account_id.len, 13);
