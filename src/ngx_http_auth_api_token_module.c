@@ -122,9 +122,16 @@ static ngx_command_t  ngx_http_auth_api_token_commands[] = {
 
     { ngx_string("auth_api_token_https"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_auth_api_token_set_https,
+      ngx_http_auth_api_token_set_switch,
       NGX_HTTP_LOC_CONF_OFFSET,
-      0,
+      offsetof(ngx_http_auth_api_token_loc_conf_t, https),
+      NULL },
+
+    { ngx_string("auth_api_token_dry_run"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_auth_api_token_set_switch,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_auth_api_token_loc_conf_t, dry_run),
       NULL },
 
     { ngx_string("auth_api_token_problem"),

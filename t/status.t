@@ -51,6 +51,12 @@ $::Config . <<'END';
         try_files /dev/null =204;
     }
 
+    location /extension {
+        auth_api_token "r";
+        auth_api_token_extension EXT-0000-0001;
+        try_files /dev/null =204;
+    }
+
     location /insecure {
         auth_api_token "r";
         auth_api_token_https on;
@@ -86,6 +92,7 @@ token TKN-1000-0006
 fault TKN-1000-0006 {"status":500}
 token TKN-1000-0007
 fault TKN-1000-0007 {"delay":1000}
+token TKN-1000-0008 {"extensions":[]}
 --- perl
 my %seen;
 
@@ -115,6 +122,7 @@ decided('mismatch', $Bad, '/service?ok=1');
 decided('account', $Good, '/account?ok=1');
 decided('account_type', $Good, '/account_type?ok=1');
 decided('module', $Good, '/module?ok=1');
+decided('extension', token('TKN-1000-0008'), '/extension?ok=1');
 decided('require', $Good, '/t?ok=0');
 decided('unavailable', token('TKN-1000-0006'));
 decided('unknown', 'idt:TKN-1234-5678:MADEUP2', '/limited?ok=1');

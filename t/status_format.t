@@ -159,7 +159,8 @@ sub as_json {
         'bytes' => '%s.bytes', 'capacity_bytes' => 'capacity',
         'lookups_in_flight' => 'in_flight', 'lookups_limit' => 'limit',
         'lookups_queued' => 'queued',
-        'decisions_total' => 'decisions.%s', 'lookups_total' => 'lookups.%s',
+        'decisions_total' => 'decisions.%s', 'dry_run' => 'dry_run.%s',
+        'lookups_total' => 'lookups.%s',
         'lookup_duration_seconds' => 'latency',
         'request_wait_seconds' => 'wait');
 
@@ -172,6 +173,8 @@ sub as_json {
         my %label = map { split /=/ } split /,/, $labels;
 
         next if delete $label{zone} ne $zone;
+
+        $series = 'dry_run' if delete $label{dry_run};
 
         my ($label) = values %label;
 
@@ -219,11 +222,11 @@ is($response->{headers}{'content-type'}, 'application/json', 'type');
 is(join(' ', sort keys %$status), 'version zones', 'members');
 is(join(' ', sort keys %{$status->{zones}}), 'tokens', 'zones');
 is(join(' ', sort keys %$zone),
-   'breaker breaker_opened budgets capacity decisions denials evicted_age facts'
-   . ' hits in_flight latency limit lookups misses purged purges queued'
+   'breaker breaker_opened budgets capacity decisions denials dry_run'
+   . ' evicted_age facts hits in_flight latency limit lookups misses purged purges queued'
    . ' refreshes resets stale wait waits', 'members of a zone');
-is(join(' ', sort keys %{$zone->{decisions}}), join(' ', sort @Reasons),
-   'reasons');
+is(join(' ', sort keys %{$zone->{$_}}), join(' ', sort @Reasons),
+   "reasons of $_") for qw(decisions dry_run);
 is(join(' ', sort keys %{$zone->{lookups}}), join(' ', sort @Outcomes),
    'outcomes');
 is(join(' ', sort keys %{$zone->{$_}}), 'buckets count sum', "members of $_")
@@ -253,6 +256,8 @@ my $sample = prometheus('one zone');
 
 is($sample->{"auth_api_token_decisions_total {reason=$_,zone=tokens}"}, 0, $_)
     for @Reasons;
+is($sample->{"auth_api_token_decisions_total {dry_run=on,reason=$_,zone=tokens}"},
+   0, "$_, dry run") for @Reasons;
 is($sample->{"auth_api_token_lookups_total {outcome=$_,zone=tokens}"}, 0, $_)
     for @Outcomes;
 is($sample->{'auth_api_token_lookups_limit {zone=tokens}'}, 64, 'limit');

@@ -12,9 +12,14 @@
 #include "ngx_http_auth_api_token_credential.h"
 #include "ngx_http_auth_api_token_judge.h"
 #include "ngx_http_auth_api_token_refusal.h"
+#include "ngx_http_auth_api_token_syntax.h"
 
 
 static ngx_int_t ngx_http_auth_api_token_decide(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx);
+static ngx_int_t ngx_http_auth_api_token_enforce(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx);
+static ngx_int_t ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
 static ngx_uint_t ngx_http_auth_api_token_differs(ngx_str_t *one,
     ngx_str_t *two);
@@ -94,6 +99,7 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
     ctx->line = NULL;
     ctx->status = 0;
     ctx->used = 0;
+    ctx->dry_run = 0;
 
     rc = ngx_http_auth_api_token_decide(r, ctx);
 
@@ -103,6 +109,22 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
 
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "auth api token decision: %ui", (ngx_uint_t) ctx->reason);
+
+    if (alcf->dry_run.on) {
+        return ngx_http_auth_api_token_dry_run(r, ctx);
+    }
+
+    return ngx_http_auth_api_token_enforce(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_enforce(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx)
+{
+    ngx_http_auth_api_token_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
 
     if (alcf->cache) {
         ngx_http_auth_api_token_store_count(alcf->cache->zone->counters,
@@ -114,6 +136,45 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
     }
 
     return ngx_http_auth_api_token_refuse(r, ctx);
+}
+
+
+/* who would be refused is left to the other modules, if there are any */
+
+static ngx_int_t
+ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx)
+{
+    ngx_str_t                            value;
+    ngx_http_auth_api_token_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+
+    if (alcf->dry_run.value) {
+
+        if (ngx_http_complex_value(r, alcf->dry_run.value, &value) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        if (!ngx_http_auth_api_token_is_on(&value)) {
+            return ngx_http_auth_api_token_enforce(r, ctx);
+        }
+    }
+
+    ctx->dry_run = 1;
+
+    if (alcf->cache) {
+        ngx_http_auth_api_token_store_count_dry_run(alcf->cache->zone->counters,
+                                                    ctx->reason);
+    }
+
+    if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_PASS) {
+        return NGX_OK;
+    }
+
+    ngx_http_auth_api_token_log_refusal(r, ctx);
+
+    return NGX_DECLINED;
 }
 
 

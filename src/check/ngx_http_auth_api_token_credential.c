@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_bearer.h"
 #include "ngx_http_auth_api_token_credential.h"
+#include "ngx_http_auth_api_token_syntax.h"
 
 
 static ngx_int_t ngx_http_auth_api_token_secure(ngx_http_request_t *r);
@@ -96,11 +97,11 @@ ngx_http_auth_api_token_secure(ngx_http_request_t *r)
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
 
-    if (!alcf->https) {
+    if (!alcf->https.on) {
         return NGX_OK;
     }
 
-    if (alcf->https_value == NULL) {
+    if (alcf->https.value == NULL) {
 
 #if (NGX_SSL || NGX_COMPAT)
         if (r->connection->ssl) {
@@ -111,15 +112,13 @@ ngx_http_auth_api_token_secure(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    if (ngx_http_complex_value(r, alcf->https_value, &value) != NGX_OK) {
+    if (ngx_http_complex_value(r, alcf->https.value, &value) != NGX_OK) {
         return NGX_ERROR;
     }
 
     /* X-Forwarded-Proto may say "http": not any value will do */
 
-    if ((value.len == 1 && value.data[0] == '1')
-        || (value.len == 2
-            && ngx_strncasecmp(value.data, (u_char *) "on", 2) == 0)
+    if (ngx_http_auth_api_token_is_on(&value)
         || (value.len == 5
             && ngx_strncasecmp(value.data, (u_char *) "https", 5) == 0))
     {

@@ -71,6 +71,7 @@ typedef struct {
     unsigned                           queued:1;   /* in the store */
     unsigned                           delayed:1;  /* was queued */
     unsigned                           filled:1;   /* the cell is */
+    unsigned                           dry_run:1;  /* nobody is refused */
 
     /* of the store, with the strings of the verdict, if they fit */
 

@@ -31,8 +31,6 @@ static ngx_int_t ngx_http_auth_api_token_scope(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx, ngx_str_t *scope);
 static ngx_int_t ngx_http_auth_api_token_set_retry_after(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
-static void ngx_http_auth_api_token_log(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx);
 static ngx_str_t *ngx_http_auth_api_token_content_error(
     ngx_http_auth_api_token_content_t *content, ngx_uint_t status);
 
@@ -142,7 +140,7 @@ ngx_http_auth_api_token_refuse(ngx_http_request_t *r,
 
     ctx->next = cmcf->phase_engine.handlers[r->phase_handler].next;
 
-    ngx_http_auth_api_token_log(r, ctx);
+    ngx_http_auth_api_token_log_refusal(r, ctx);
 
     ngx_http_auth_api_token_clear_refusal(ctx);
 
@@ -399,8 +397,8 @@ ngx_http_auth_api_token_set_retry_after(ngx_http_request_t *r,
 }
 
 
-static void
-ngx_http_auth_api_token_log(ngx_http_request_t *r,
+void
+ngx_http_auth_api_token_log_refusal(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx)
 {
     u_char                               cause[NGX_MAX_ERROR_STR / 8], *p;
@@ -470,9 +468,9 @@ ngx_http_auth_api_token_log(ngx_http_request_t *r,
     }
 
     ngx_log_error(level, r->connection->log, 0,
-                  "API token refused: %V, id: \"%V\", account: \"%V\", "
+                  "API token refused%s: %V, id: \"%V\", account: \"%V\", "
                   "location: \"%V\"%*s",
-                  &refusal->name, id, account, &clcf->name,
+                  ctx->dry_run ? ", dry run" : "", &refusal->name, id, account, &clcf->name,
                   (size_t) (p - cause), cause);
 }
 

@@ -26,6 +26,14 @@ ngx_int_t ngx_http_auth_api_token_refuse(ngx_http_request_t *r,
 
 
 /*
+ * Logs that the request is refused for ctx->reason, or would be.
+ */
+
+void ngx_http_auth_api_token_log_refusal(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx);
+
+
+/*
  * Takes back what an earlier refusal of the same request added to the header.
  */
 

@@ -140,18 +140,33 @@ ngx_int_t
 ngx_http_auth_api_token_result_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t                      *value;
+    u_char                         *p;
+    ngx_str_t                      *name, value;
     ngx_http_auth_api_token_ctx_t  *ctx;
 
     ctx = ngx_http_auth_api_token_get_ctx(r);
 
-    value = NULL;
-
-    if (ctx) {
-        value = ngx_http_auth_api_token_reason_name(ctx->reason);
+    if (ctx == NULL) {
+        ngx_http_auth_api_token_set_variable(v, NULL);
+        return NGX_OK;
     }
 
-    ngx_http_auth_api_token_set_variable(v, value);
+    name = ngx_http_auth_api_token_reason_name(ctx->reason);
+
+    if (!ctx->dry_run || ctx->reason == NGX_HTTP_AUTH_API_TOKEN_PASS) {
+        ngx_http_auth_api_token_set_variable(v, name);
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, name->len + sizeof("_dry_run") - 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.data = p;
+    value.len = ngx_sprintf(p, "%V_dry_run", name) - p;
+
+    ngx_http_auth_api_token_set_variable(v, &value);
 
     return NGX_OK;
 }

@@ -10,6 +10,9 @@
 #include "ngx_http_auth_api_token_conf.h"
 
 
+static void ngx_http_auth_api_token_merge_switch(
+    ngx_http_auth_api_token_switch_t *conf,
+    ngx_http_auth_api_token_switch_t *prev, ngx_flag_t on);
 static ngx_int_t ngx_http_auth_api_token_set_scope(ngx_conf_t *cf,
     ngx_http_auth_api_token_loc_conf_t *conf);
 static ngx_int_t ngx_http_auth_api_token_add_server(ngx_conf_t *cf,
@@ -68,7 +71,8 @@ ngx_http_auth_api_token_create_loc_conf(ngx_conf_t *cf)
      *
      *     conf->scope = { 0, NULL };
      *     conf->required = 0;
-     *     conf->https_value = NULL;
+     *     conf->https.value = NULL;
+     *     conf->dry_run.value = NULL;
      *     conf->content = NULL;
      *     conf->purge = NULL;
      *     conf->status = 0;
@@ -78,7 +82,8 @@ ngx_http_auth_api_token_create_loc_conf(ngx_conf_t *cf)
     conf->request = NGX_CONF_UNSET_PTR;
     conf->cache = NGX_CONF_UNSET_PTR;
     conf->limit = NGX_CONF_UNSET_PTR;
-    conf->https = NGX_CONF_UNSET;
+    conf->https.on = NGX_CONF_UNSET;
+    conf->dry_run.on = NGX_CONF_UNSET;
     conf->problem = NGX_CONF_UNSET;
     conf->preflight = NGX_CONF_UNSET;
 
@@ -118,11 +123,8 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
         }
     }
 
-    if (conf->https == NGX_CONF_UNSET) {
-        conf->https_value = prev->https_value;
-    }
-
-    ngx_conf_merge_value(conf->https, prev->https, 1);
+    ngx_http_auth_api_token_merge_switch(&conf->https, &prev->https, 1);
+    ngx_http_auth_api_token_merge_switch(&conf->dry_run, &prev->dry_run, 0);
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
@@ -187,6 +189,18 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
     *check = conf;
 
     return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_auth_api_token_merge_switch(ngx_http_auth_api_token_switch_t *conf,
+    ngx_http_auth_api_token_switch_t *prev, ngx_flag_t on)
+{
+    if (conf->on == NGX_CONF_UNSET) {
+        conf->value = prev->value;
+    }
+
+    ngx_conf_merge_value(conf->on, prev->on, on);
 }
 
 

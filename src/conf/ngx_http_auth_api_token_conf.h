@@ -113,6 +113,14 @@ typedef enum {
 } ngx_http_auth_api_token_lines_e;
 
 
+/* a directive that is on or off, or as a variable says */
+
+typedef struct {
+    ngx_flag_t                         on;
+    ngx_http_complex_value_t          *value;    /* or NULL, if on is known */
+} ngx_http_auth_api_token_switch_t;
+
+
 /* one line of one of the directives that require something */
 
 typedef struct {
@@ -152,8 +160,8 @@ typedef struct {
     ngx_uint_t                         required;       /* unsigned  required:1;
                                                           are there lines */
 
-    ngx_flag_t                         https;
-    ngx_http_complex_value_t          *https_value;
+    ngx_http_auth_api_token_switch_t   https;
+    ngx_http_auth_api_token_switch_t   dry_run;
     ngx_flag_t                         problem;
     ngx_flag_t                         preflight;
 

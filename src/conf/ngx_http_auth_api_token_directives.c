@@ -422,33 +422,36 @@ ngx_http_auth_api_token_set_require(ngx_conf_t *cf, ngx_command_t *cmd,
 
 
 char *
-ngx_http_auth_api_token_set_https(ngx_conf_t *cf, ngx_command_t *cmd,
+ngx_http_auth_api_token_set_switch(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf)
 {
-    ngx_http_auth_api_token_loc_conf_t *alcf = conf;
+    char  *p = conf;
 
-    ngx_int_t   rc;
-    ngx_str_t  *value;
+    ngx_int_t                          rc;
+    ngx_str_t                         *value;
+    ngx_http_auth_api_token_switch_t  *sw;
 
-    if (alcf->https != NGX_CONF_UNSET) {
+    sw = (ngx_http_auth_api_token_switch_t *) (p + cmd->offset);
+
+    if (sw->on != NGX_CONF_UNSET) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
 
     if (ngx_strcmp(value[1].data, "off") == 0) {
-        alcf->https = 0;
+        sw->on = 0;
         return NGX_CONF_OK;
     }
 
-    alcf->https = 1;
+    sw->on = 1;
 
     if (ngx_strcmp(value[1].data, "on") == 0) {
         return NGX_CONF_OK;
     }
 
     rc = ngx_http_auth_api_token_param_variable(cf, NULL, &value[1],
-                                                &alcf->https_value);
+                                                &sw->value);
 
     if (rc == NGX_DECLINED) {
         return ngx_http_auth_api_token_invalid(cf, cmd, &value[1],

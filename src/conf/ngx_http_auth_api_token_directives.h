@@ -45,7 +45,7 @@ char *ngx_http_auth_api_token_set_values(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 char *ngx_http_auth_api_token_set_require(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
-char *ngx_http_auth_api_token_set_https(ngx_conf_t *cf,
+char *ngx_http_auth_api_token_set_switch(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 
 

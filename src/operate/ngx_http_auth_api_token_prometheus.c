@@ -15,6 +15,9 @@
     offsetof(ngx_http_auth_api_token_counters_t, member)
 
 
+static u_char *ngx_http_auth_api_token_status_reasons(u_char *p, u_char *last,
+    char *name, char *label, char *more, size_t counters, ngx_uint_t lookups,
+    ngx_http_auth_api_token_status_t *status, ngx_uint_t n);
 static u_char *ngx_http_auth_api_token_status_histogram(u_char *p, u_char *last,
     char *name, char *help, size_t counters, size_t ms,
     ngx_http_auth_api_token_status_t *status, ngx_uint_t n);
@@ -69,7 +72,6 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
     ngx_http_auth_api_token_status_t *status, ngx_uint_t n)
 {
     char                                name[64];
-    ngx_str_t                          *reason;
     ngx_uint_t                          i, k;
     ngx_http_auth_api_token_counter_t  *counter;
 
@@ -77,35 +79,24 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
                                               "counter",
                                               "Decisions by reason.");
 
-    for (i = 0; i < n; i++) {
-        for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_REASONS; k++) {
-            reason = ngx_http_auth_api_token_status_reason(k, 0);
+    p = ngx_http_auth_api_token_status_reasons(p, last, "decisions_total",
+                            "reason", "",
+                            ngx_http_auth_api_token_counter_offset(decisions),
+                            0, status, n);
 
-            if (reason) {
-                p = ngx_slprintf(p, last, "auth_api_token_decisions_total"
-                                 "{zone=\"%V\",reason=\"%V\"} %uA\n",
-                                 status[i].name, reason,
-                                 status[i].figures.counters.decisions[k]);
-            }
-        }
-    }
+    p = ngx_http_auth_api_token_status_reasons(p, last, "decisions_total",
+                            "reason", ",dry_run=\"on\"",
+                            ngx_http_auth_api_token_counter_offset(dry_run),
+                            0, status, n);
 
     p = ngx_http_auth_api_token_status_metric(p, last, "lookups_total",
                                               "counter",
                                               "Lookups by outcome.");
 
-    for (i = 0; i < n; i++) {
-        for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_REASONS; k++) {
-            reason = ngx_http_auth_api_token_status_reason(k, 1);
-
-            if (reason) {
-                p = ngx_slprintf(p, last, "auth_api_token_lookups_total"
-                                 "{zone=\"%V\",outcome=\"%V\"} %uA\n",
-                                 status[i].name, reason,
-                                 status[i].figures.counters.lookups[k]);
-            }
-        }
-    }
+    p = ngx_http_auth_api_token_status_reasons(p, last, "lookups_total",
+                            "outcome", "",
+                            ngx_http_auth_api_token_counter_offset(lookups),
+                            1, status, n);
 
     p = ngx_http_auth_api_token_status_histogram(p, last,
                             "lookup_duration_seconds", "How long lookups took.",
@@ -228,6 +219,37 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
         p = ngx_slprintf(p, last, "auth_api_token_breaker_open{zone=\"%V\"} "
                          "%ui\n", status[i].name,
                          (ngx_uint_t) status[i].figures.open);
+    }
+
+    return p;
+}
+
+
+/* a row for each zone and reason; "more" are more labels */
+
+static u_char *
+ngx_http_auth_api_token_status_reasons(u_char *p, u_char *last, char *name,
+    char *label, char *more, size_t counters, ngx_uint_t lookups,
+    ngx_http_auth_api_token_status_t *status, ngx_uint_t n)
+{
+    ngx_str_t     *reason;
+    ngx_uint_t     i, k;
+    ngx_atomic_t  *counter;
+
+    for (i = 0; i < n; i++) {
+        counter = (ngx_atomic_t *) ((char *) &status[i].figures.counters
+                                    + counters);
+
+        for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_REASONS; k++) {
+            reason = ngx_http_auth_api_token_status_reason(k, lookups);
+
+            if (reason) {
+                p = ngx_slprintf(p, last, "auth_api_token_%s{zone=\"%V\","
+                                 "%s=\"%V\"%s} %uA\n",
+                                 name, status[i].name, label, reason, more,
+                                 counter[k]);
+            }
+        }
     }
 
     return p;

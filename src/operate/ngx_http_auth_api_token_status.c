@@ -13,8 +13,8 @@
 
 /* more than enough for all figures of a zone, names of zones apart */
 
-#define NGX_HTTP_AUTH_API_TOKEN_STATUS_LEN    16384
-#define NGX_HTTP_AUTH_API_TOKEN_STATUS_LINES  128
+#define NGX_HTTP_AUTH_API_TOKEN_STATUS_LEN    20480
+#define NGX_HTTP_AUTH_API_TOKEN_STATUS_LINES  160
 
 
 enum {
@@ -171,6 +171,8 @@ ngx_http_auth_api_token_status_json(u_char *p, u_char *last,
 
         p = ngx_http_auth_api_token_status_reasons(p, last, "decisions",
                                                    counters->decisions, 0);
+        p = ngx_http_auth_api_token_status_reasons(p, last, "dry_run",
+                                                   counters->dry_run, 0);
         p = ngx_http_auth_api_token_status_reasons(p, last, "lookups",
                                                    counters->lookups, 1);
 

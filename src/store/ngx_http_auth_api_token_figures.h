@@ -33,6 +33,7 @@ typedef enum {
 
 typedef struct {
     ngx_atomic_t       decisions[NGX_HTTP_AUTH_API_TOKEN_REASONS];
+    ngx_atomic_t       dry_run[NGX_HTTP_AUTH_API_TOKEN_REASONS];
     ngx_atomic_t       lookups[NGX_HTTP_AUTH_API_TOKEN_REASONS];
     ngx_atomic_t       latencies[NGX_HTTP_AUTH_API_TOKEN_LATENCIES + 1];
     ngx_atomic_t       latency;        /* sum, ms */
@@ -78,11 +79,13 @@ ngx_http_auth_api_token_counters_t *ngx_http_auth_api_token_store_counters(
 
 
 /*
- * Counts a decision; takes no mutex.
+ * Counts a decision, or one that was made in dry run; takes no mutex.
  */
 
 #define ngx_http_auth_api_token_store_count(counters, reason)                 \
     (void) ngx_atomic_fetch_add(&(counters)->decisions[reason], 1)
+#define ngx_http_auth_api_token_store_count_dry_run(counters, reason)         \
+    (void) ngx_atomic_fetch_add(&(counters)->dry_run[reason], 1)
 
 
 /*

@@ -34,7 +34,8 @@ END
 
 our @Reasons = qw(pass no_token malformed unsupported insecure unknown disabled
                   deleted inactive mismatch account_disabled unreadable account
-                  account_type module extension require unavailable busy limited);
+                  account_type module extension require unavailable busy
+                  limited);
 our @Outcomes = qw(active unknown disabled deleted inactive mismatch
                    account_disabled unreadable unavailable);
 our @Bounds = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, '+Inf');
