@@ -15,6 +15,9 @@
 
 static ngx_int_t ngx_http_auth_api_token_add_variables(ngx_conf_t *cf);
 static ngx_int_t ngx_http_auth_api_token_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_auth_api_token_init_preaccess(ngx_conf_t *cf);
+static ngx_int_t ngx_http_auth_api_token_add_handler(ngx_conf_t *cf,
+    ngx_http_phases phase, ngx_http_handler_pt handler);
 
 
 static ngx_http_auth_api_token_values_t  ngx_http_auth_api_token_account = {
@@ -40,6 +43,13 @@ static ngx_http_auth_api_token_values_t  ngx_http_auth_api_token_module_id = {
 static ngx_http_auth_api_token_values_t  ngx_http_auth_api_token_extension = {
     ngx_http_auth_api_token_valid_extension,
     "an extension id such as \"EXT-1234-5678\""
+};
+
+
+static ngx_conf_enum_t  ngx_http_auth_api_token_phases[] = {
+    { ngx_string("access"), 0 },
+    { ngx_string("preaccess"), 1 },
+    { ngx_null_string, 0 }
 };
 
 
@@ -147,6 +157,13 @@ static ngx_command_t  ngx_http_auth_api_token_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_auth_api_token_loc_conf_t, preflight),
       NULL },
+
+    { ngx_string("auth_api_token_phase"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_auth_api_token_loc_conf_t, preaccess),
+      &ngx_http_auth_api_token_phases },
 
     { ngx_string("auth_api_token_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
@@ -268,6 +285,37 @@ ngx_module_t  ngx_http_auth_api_token_module = {
 };
 
 
+static ngx_http_module_t  ngx_http_auth_api_token_preaccess_module_ctx = {
+    NULL,                                  /* preconfiguration */
+    ngx_http_auth_api_token_init_preaccess, /* postconfiguration */
+
+    NULL,                                  /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    NULL,                                  /* create location configuration */
+    NULL                                   /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_auth_api_token_preaccess_module = {
+    NGX_MODULE_V1,
+    &ngx_http_auth_api_token_preaccess_module_ctx, /* module context */
+    NULL,                                  /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
 static ngx_http_module_t  ngx_http_auth_api_token_filter_module_ctx = {
     NULL,                                  /* preconfiguration */
     ngx_http_auth_api_token_init_filter,   /* postconfiguration */
@@ -321,8 +369,6 @@ ngx_http_auth_api_token_add_variables(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_auth_api_token_init(ngx_conf_t *cf)
 {
-    ngx_http_handler_pt                  *h;
-    ngx_http_core_main_conf_t            *cmcf;
     ngx_http_auth_api_token_main_conf_t  *amcf;
 
     static ngx_str_t  name = ngx_string("request_id");
@@ -335,14 +381,49 @@ ngx_http_auth_api_token_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
+    if (ngx_http_auth_api_token_add_handler(cf, NGX_HTTP_ACCESS_PHASE,
+                                            ngx_http_auth_api_token_handler)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_auth_api_token_find_zones(cf);
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_init_preaccess(ngx_conf_t *cf)
+{
+    ngx_http_auth_api_token_main_conf_t  *amcf;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf,
+                                              ngx_http_auth_api_token_module);
+
+    if (!amcf->preaccess) {
+        return NGX_OK;
+    }
+
+    return ngx_http_auth_api_token_add_handler(cf, NGX_HTTP_PREACCESS_PHASE,
+                                    ngx_http_auth_api_token_preaccess_handler);
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_add_handler(ngx_conf_t *cf, ngx_http_phases phase,
+    ngx_http_handler_pt handler)
+{
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers);
+    h = ngx_array_push(&cmcf->phases[phase].handlers);
     if (h == NULL) {
         return NGX_ERROR;
     }
 
-    *h = ngx_http_auth_api_token_handler;
+    *h = handler;
 
-    return ngx_http_auth_api_token_find_zones(cf);
+    return NGX_OK;
 }

@@ -15,11 +15,9 @@
 #include "ngx_http_auth_api_token_syntax.h"
 
 
-static ngx_int_t ngx_http_auth_api_token_decide(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx);
-static ngx_int_t ngx_http_auth_api_token_enforce(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx);
-static ngx_int_t ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
+static ngx_int_t ngx_http_auth_api_token_begin(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t **pctx);
+static ngx_int_t ngx_http_auth_api_token_prove(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
 static ngx_uint_t ngx_http_auth_api_token_differs(ngx_str_t *one,
     ngx_str_t *two);
@@ -27,12 +25,104 @@ static void ngx_http_auth_api_token_review(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx,
     ngx_http_auth_api_token_loc_conf_t *alcf);
 static ngx_int_t ngx_http_auth_api_token_preflight(ngx_http_request_t *r);
+static ngx_int_t ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx);
+static ngx_int_t ngx_http_auth_api_token_enforce(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx);
+
+
+/* what limits clients runs after it, and needs to know who they are */
+
+ngx_int_t
+ngx_http_auth_api_token_preaccess_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                            rc;
+    ngx_http_auth_api_token_ctx_t       *ctx;
+    ngx_http_auth_api_token_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+
+    if (!alcf->preaccess || r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_auth_api_token_begin(r, &ctx);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_auth_api_token_prove(r, ctx);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx->reason = NGX_HTTP_AUTH_API_TOKEN_UNDECIDED;
+
+    return NGX_DECLINED;
+}
 
 
 ngx_int_t
 ngx_http_auth_api_token_handler(ngx_http_request_t *r)
 {
     ngx_int_t                            rc;
+    ngx_http_auth_api_token_ctx_t       *ctx;
+    ngx_http_auth_api_token_loc_conf_t  *alcf;
+
+    rc = ngx_http_auth_api_token_begin(r, &ctx);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    /* an error page for a refusal keeps its header, a fallback does not */
+
+    if (ctx->status != r->err_status) {
+        ngx_http_auth_api_token_clear_refusal(ctx);
+    }
+
+    ctx->status = 0;
+
+    rc = ngx_http_auth_api_token_prove(r, ctx);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+
+    /* what is required may be made of the variables about the token */
+
+    if (alcf->required && ctx->facts) {
+        rc = ngx_http_auth_api_token_judge(r, ctx);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "auth api token decision: %ui", (ngx_uint_t) ctx->reason);
+
+    if (alcf->dry_run.on) {
+        return ngx_http_auth_api_token_dry_run(r, ctx);
+    }
+
+    return ngx_http_auth_api_token_enforce(r, ctx);
+}
+
+
+/*
+ * NGX_OK, with a context that knows of no decision; or what a handler has to
+ * return, for want of anything to check, as r still waits, or after an error
+ */
+
+static ngx_int_t
+ngx_http_auth_api_token_begin(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t **pctx)
+{
     ngx_str_t                            realm;
     ngx_http_auth_api_token_ctx_t       *ctx;
     ngx_http_auth_api_token_loc_conf_t  *alcf;
@@ -87,101 +177,26 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    /* an error page for a refusal keeps its header, a fallback does not */
-
-    if (ctx->status != r->err_status) {
-        ngx_http_auth_api_token_clear_refusal(ctx);
-    }
-
     ctx->realm = realm;
     ctx->reason = NGX_HTTP_AUTH_API_TOKEN_UNDECIDED;
     ctx->facts = NULL;
     ctx->line = NULL;
-    ctx->status = 0;
     ctx->used = 0;
     ctx->dry_run = 0;
 
-    rc = ngx_http_auth_api_token_decide(r, ctx);
+    *pctx = ctx;
 
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "auth api token decision: %ui", (ngx_uint_t) ctx->reason);
-
-    if (alcf->dry_run.on) {
-        return ngx_http_auth_api_token_dry_run(r, ctx);
-    }
-
-    return ngx_http_auth_api_token_enforce(r, ctx);
+    return NGX_OK;
 }
 
 
-static ngx_int_t
-ngx_http_auth_api_token_enforce(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx)
-{
-    ngx_http_auth_api_token_loc_conf_t  *alcf;
-
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
-
-    if (alcf->cache) {
-        ngx_http_auth_api_token_store_count(alcf->cache->zone->counters,
-                                            ctx->reason);
-    }
-
-    if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_PASS) {
-        return NGX_OK;
-    }
-
-    return ngx_http_auth_api_token_refuse(r, ctx);
-}
-
-
-/* who would be refused is left to the other modules, if there are any */
+/*
+ * NGX_OK with a reason, which is pass for an active token whatever is required,
+ * and with its facts; or what a handler has to return
+ */
 
 static ngx_int_t
-ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx)
-{
-    ngx_str_t                            value;
-    ngx_http_auth_api_token_loc_conf_t  *alcf;
-
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
-
-    if (alcf->dry_run.value) {
-
-        if (ngx_http_complex_value(r, alcf->dry_run.value, &value) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        if (!ngx_http_auth_api_token_is_on(&value)) {
-            return ngx_http_auth_api_token_enforce(r, ctx);
-        }
-    }
-
-    ctx->dry_run = 1;
-
-    if (alcf->cache) {
-        ngx_http_auth_api_token_store_count_dry_run(alcf->cache->zone->counters,
-                                                    ctx->reason);
-    }
-
-    if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_PASS) {
-        return NGX_OK;
-    }
-
-    ngx_http_auth_api_token_log_refusal(r, ctx);
-
-    return NGX_DECLINED;
-}
-
-
-/* NGX_OK with a reason, or what the handler has to return */
-
-static ngx_int_t
-ngx_http_auth_api_token_decide(ngx_http_request_t *r,
+ngx_http_auth_api_token_prove(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx)
 {
     ngx_int_t                            rc;
@@ -215,7 +230,10 @@ ngx_http_auth_api_token_decide(ngx_http_request_t *r,
 
         ctx->store = NULL;
 
-    } else if (ctx->asked && ctx->asked_in != alcf) {
+    } else if (ctx->asked
+               && (ctx->asked_in != alcf
+                   || (ctx->taken && ctx->taken_at != ngx_current_msec)))
+    {
         ctx->asked_in = alcf;
 
         ngx_http_auth_api_token_review(r, ctx, alcf);
@@ -259,18 +277,17 @@ ngx_http_auth_api_token_decide(ngx_http_request_t *r,
         ngx_http_auth_api_token_stale(r, ctx);
     }
 
+    ctx->taken = 1;
+    ctx->taken_at = ngx_current_msec;
+
     ctx->used = 1;
     ctx->reason = ctx->reply.verdict.reason;
 
-    if (ctx->reason != NGX_HTTP_AUTH_API_TOKEN_PASS) {
-        return NGX_OK;
+    if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_PASS) {
+        ctx->facts = &ctx->reply.verdict.facts;
     }
 
-    /* what is required may be made of the variables about the token */
-
-    ctx->facts = &ctx->reply.verdict.facts;
-
-    return alcf->required ? ngx_http_auth_api_token_judge(r, ctx) : NGX_OK;
+    return NGX_OK;
 }
 
 
@@ -360,4 +377,64 @@ ngx_http_auth_api_token_preflight(ngx_http_request_t *r)
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_enforce(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx)
+{
+    ngx_http_auth_api_token_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+
+    if (alcf->cache) {
+        ngx_http_auth_api_token_store_count(alcf->cache->zone->counters,
+                                            ctx->reason);
+    }
+
+    if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_PASS) {
+        return NGX_OK;
+    }
+
+    return ngx_http_auth_api_token_refuse(r, ctx);
+}
+
+
+/* who would be refused is left to the other modules, if there are any */
+
+static ngx_int_t
+ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx)
+{
+    ngx_str_t                            value;
+    ngx_http_auth_api_token_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+
+    if (alcf->dry_run.value) {
+
+        if (ngx_http_complex_value(r, alcf->dry_run.value, &value) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        if (!ngx_http_auth_api_token_is_on(&value)) {
+            return ngx_http_auth_api_token_enforce(r, ctx);
+        }
+    }
+
+    ctx->dry_run = 1;
+
+    if (alcf->cache) {
+        ngx_http_auth_api_token_store_count_dry_run(alcf->cache->zone->counters,
+                                                    ctx->reason);
+    }
+
+    if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_PASS) {
+        return NGX_OK;
+    }
+
+    ngx_http_auth_api_token_log_refusal(r, ctx);
+
+    return NGX_DECLINED;
 }

@@ -15,8 +15,8 @@
  * This wing knows the configuration, the store and lookups.  It does not know
  * who looks at the figures or purges the store.
  *
- * It offers the handler of the access phase, the filters, the variables, and
- * the names of the reasons.
+ * It offers the handlers of the phases, the filters, the variables, and the
+ * names of the reasons.
  */
 
 
@@ -27,10 +27,12 @@
 
 
 /*
- * The handler of the access phase.
+ * The handler of the access phase; and that of the preaccess phase, which finds
+ * out whose token it is where the location says so, and refuses nobody.
  */
 
 ngx_int_t ngx_http_auth_api_token_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_auth_api_token_preaccess_handler(ngx_http_request_t *r);
 
 
 /*

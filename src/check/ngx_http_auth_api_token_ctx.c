@@ -42,6 +42,30 @@ ngx_http_auth_api_token_get_ctx(ngx_http_request_t *r)
 }
 
 
+ngx_http_auth_api_token_facts_t *
+ngx_http_auth_api_token_get_facts(ngx_http_request_t *r)
+{
+    ngx_http_auth_api_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_api_token_get_ctx(r);
+
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    /* of "preaccess", and then there was a redirect */
+
+    if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_UNDECIDED
+        && ngx_http_get_module_ctx(r->main, ngx_http_auth_api_token_module)
+           == NULL)
+    {
+        return NULL;
+    }
+
+    return ctx->facts;
+}
+
+
 ngx_http_auth_api_token_ctx_t *
 ngx_http_auth_api_token_make_ctx(ngx_http_request_t *r)
 {
@@ -103,6 +127,7 @@ ngx_http_auth_api_token_reset_ctx(ngx_http_auth_api_token_ctx_t *ctx)
     ngx_http_auth_api_token_withdraw(ctx);
 
     ctx->asked = 0;
+    ctx->taken = 0;
     ctx->waiting = 0;
     ctx->waited = 0;
     ctx->delayed = 0;

@@ -53,6 +53,7 @@ typedef struct {
     ngx_http_auth_api_token_reply_t    reply;
     ngx_http_auth_api_token_from_e     from;
     void                              *asked_in;   /* the location */
+    ngx_msec_t                         taken_at;
 
     ngx_http_auth_api_token_reason_e   reason;     /* the decision */
     ngx_http_auth_api_token_facts_t   *facts;      /* proved, or NULL */
@@ -65,6 +66,7 @@ typedef struct {
     ngx_chain_t                       *problem;
 
     unsigned                           asked:1;    /* there is a verdict */
+    unsigned                           taken:1;    /* it was good enough */
     unsigned                           used:1;     /* it made the decision */
     unsigned                           waiting:1;  /* since "began" */
     unsigned                           waited:1;   /* for some lookup */
@@ -90,8 +92,17 @@ ngx_http_auth_api_token_ctx_t *ngx_http_auth_api_token_get_ctx(
 
 
 /*
- * The same, made at need, and again where the filters look for it after
- * an internal redirect.  Returns NULL if there is no memory.
+ * Returns what is proved of the main request of r, or NULL.  Before the
+ * decision, that is for the location alone that is to make it.
+ */
+
+ngx_http_auth_api_token_facts_t *ngx_http_auth_api_token_get_facts(
+    ngx_http_request_t *r);
+
+
+/*
+ * The same as the first, made at need, and again where the filters look for it
+ * after an internal redirect.  Returns NULL if there is no memory.
  */
 
 ngx_http_auth_api_token_ctx_t *ngx_http_auth_api_token_make_ctx(

@@ -470,8 +470,8 @@ ngx_http_auth_api_token_log_refusal(ngx_http_request_t *r,
     ngx_log_error(level, r->connection->log, 0,
                   "API token refused%s: %V, id: \"%V\", account: \"%V\", "
                   "location: \"%V\"%*s",
-                  ctx->dry_run ? ", dry run" : "", &refusal->name, id, account, &clcf->name,
-                  (size_t) (p - cause), cause);
+                  ctx->dry_run ? ", dry run" : "", &refusal->name, id, account,
+                  &clcf->name, (size_t) (p - cause), cause);
 }
 
 

@@ -55,16 +55,11 @@ ngx_int_t
 ngx_http_auth_api_token_fact_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t                      *value;
-    ngx_http_auth_api_token_ctx_t  *ctx;
+    ngx_str_t                        *value;
+    ngx_http_auth_api_token_facts_t  *facts;
 
-    ctx = ngx_http_auth_api_token_get_ctx(r);
-
-    value = NULL;
-
-    if (ctx && ctx->facts) {
-        value = ngx_http_auth_api_token_get_fact(ctx->facts, data);
-    }
+    facts = ngx_http_auth_api_token_get_facts(r);
+    value = facts ? ngx_http_auth_api_token_get_fact(facts, data) : NULL;
 
     ngx_http_auth_api_token_set_variable(v, value);
 

@@ -86,6 +86,7 @@ ngx_http_auth_api_token_create_loc_conf(ngx_conf_t *cf)
     conf->dry_run.on = NGX_CONF_UNSET;
     conf->problem = NGX_CONF_UNSET;
     conf->preflight = NGX_CONF_UNSET;
+    conf->preaccess = NGX_CONF_UNSET_UINT;
 
     for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_LINES; i++) {
         conf->lines[i] = NGX_CONF_UNSET_PTR;
@@ -114,6 +115,7 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
     ngx_conf_merge_ptr_value(conf->limit, prev->limit, NULL);
     ngx_conf_merge_value(conf->problem, prev->problem, 1);
     ngx_conf_merge_value(conf->preflight, prev->preflight, 0);
+    ngx_conf_merge_uint_value(conf->preaccess, prev->preaccess, 0);
 
     for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_LINES; i++) {
         ngx_conf_merge_ptr_value(conf->lines[i], prev->lines[i], NULL);
@@ -180,6 +182,8 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
 
     amcf = ngx_http_conf_get_module_main_conf(cf,
                                               ngx_http_auth_api_token_module);
+
+    amcf->preaccess |= conf->preaccess;
 
     check = ngx_array_push(&amcf->checks);
     if (check == NULL) {

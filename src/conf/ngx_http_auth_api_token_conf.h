@@ -37,6 +37,8 @@ typedef struct {
     ngx_array_t                        zones;        /* ngx_shm_zone_t * */
     ngx_array_t                        caches;       /* to find zones for */
     ngx_array_t                        checks;       /* to make prefixes for */
+    ngx_uint_t                         preaccess;    /* unsigned  preaccess:1;
+                                                        has work to do */
 } ngx_http_auth_api_token_main_conf_t;
 
 
@@ -164,6 +166,7 @@ typedef struct {
     ngx_http_auth_api_token_switch_t   dry_run;
     ngx_flag_t                         problem;
     ngx_flag_t                         preflight;
+    ngx_uint_t                         preaccess;
 
     ngx_http_auth_api_token_content_t *content;        /* or NULL */
     ngx_http_auth_api_token_cache_t   *purge;          /* its zone */
@@ -200,6 +203,7 @@ char *ngx_http_auth_api_token_invalid(ngx_conf_t *cf, ngx_command_t *cmd,
 
 
 extern ngx_module_t  ngx_http_auth_api_token_module;
+extern ngx_module_t  ngx_http_auth_api_token_preaccess_module;
 extern ngx_module_t  ngx_http_auth_api_token_filter_module;
 
 
