@@ -165,6 +165,13 @@ static ngx_command_t  ngx_http_auth_api_token_commands[] = {
       offsetof(ngx_http_auth_api_token_loc_conf_t, preaccess),
       &ngx_http_auth_api_token_phases },
 
+    { ngx_string("auth_api_token_object"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_auth_api_token_set_object,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("auth_api_token_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
       ngx_http_auth_api_token_set_status,
@@ -187,6 +194,10 @@ static ngx_http_variable_t  ngx_http_auth_api_token_vars[] = {
 
     { ngx_string("auth_api_token_claimed_id"), NULL,
       ngx_http_auth_api_token_claimed_id_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_api_token_traceparent"), NULL,
+      ngx_http_auth_api_token_traceparent_variable, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("auth_api_token_id"), NULL,

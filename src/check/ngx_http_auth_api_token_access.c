@@ -201,6 +201,7 @@ ngx_http_auth_api_token_prove(ngx_http_request_t *r,
 {
     ngx_int_t                            rc;
     ngx_str_t                            scope, token;
+    ngx_http_auth_api_token_verdict_t   *verdict;
     ngx_http_auth_api_token_loc_conf_t  *alcf;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
@@ -273,7 +274,17 @@ ngx_http_auth_api_token_prove(ngx_http_request_t *r,
         }
     }
 
-    if (ctx->reply.verdict.reason >= NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE) {
+    verdict = &ctx->reply.verdict;
+
+    if (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_PASS
+        && alcf->cache
+        && verdict->age >= alcf->cache->valid)
+    {
+        verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
+        verdict->cause = "the answer is older than \"valid\"";
+    }
+
+    if (verdict->reason >= NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE) {
         ngx_http_auth_api_token_stale(r, ctx);
     }
 
@@ -281,10 +292,10 @@ ngx_http_auth_api_token_prove(ngx_http_request_t *r,
     ctx->taken_at = ngx_current_msec;
 
     ctx->used = 1;
-    ctx->reason = ctx->reply.verdict.reason;
+    ctx->reason = verdict->reason;
 
     if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_PASS) {
-        ctx->facts = &ctx->reply.verdict.facts;
+        ctx->facts = &verdict->facts;
     }
 
     return NGX_OK;
@@ -437,4 +448,29 @@ ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
     ngx_http_auth_api_token_log_refusal(r, ctx);
 
     return NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_http_auth_api_token_identity(ngx_http_request_t *r,
+    ngx_http_auth_api_token_facts_t **facts, ngx_msec_t *age)
+{
+    ngx_msec_int_t                  ms;
+    ngx_http_auth_api_token_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_auth_api_token_module);
+
+    if (ctx == NULL
+        || r != r->main
+        || (ctx->reason != NGX_HTTP_AUTH_API_TOKEN_PASS && !ctx->dry_run))
+    {
+        return NGX_DECLINED;
+    }
+
+    ms = (ngx_msec_int_t) (ngx_current_msec - ctx->reply.verdict.asked);
+
+    *facts = ctx->facts;
+    *age = ngx_max(ms, 0);
+
+    return NGX_OK;
 }

@@ -15,8 +15,8 @@
  * This wing knows the configuration, the store and lookups.  It does not know
  * who looks at the figures or purges the store.
  *
- * It offers the handlers of the phases, the filters, the variables, and the
- * names of the reasons.
+ * It offers the handlers of the phases, what a request is let in with, the
+ * filters, the variables, and the names of the reasons.
  */
 
 
@@ -33,6 +33,19 @@
 
 ngx_int_t ngx_http_auth_api_token_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_auth_api_token_preaccess_handler(ngx_http_request_t *r);
+
+
+/*
+ * What a request is let in with: the facts, or NULL if it is let in without
+ * a token, as a preflight or in dry run; and how old they are, in milliseconds.
+ * The facts are valid as long as the request.
+ *
+ * Returns NGX_OK; or NGX_DECLINED if it was not this location's check that let
+ * it in, as in a subrequest.
+ */
+
+ngx_int_t ngx_http_auth_api_token_identity(ngx_http_request_t *r,
+    ngx_http_auth_api_token_facts_t **facts, ngx_msec_t *age);
 
 
 /*
@@ -70,6 +83,8 @@ ngx_str_t *ngx_http_auth_api_token_get_fact(
  */
 
 ngx_int_t ngx_http_auth_api_token_claimed_id_variable(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
+ngx_int_t ngx_http_auth_api_token_traceparent_variable(
     ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
 ngx_int_t ngx_http_auth_api_token_fact_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);

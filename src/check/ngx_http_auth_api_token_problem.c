@@ -9,7 +9,6 @@
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_conf.h"
 #include "ngx_http_auth_api_token_problem.h"
-#include "ngx_http_auth_api_token_syntax.h"
 
 
 typedef struct {
@@ -143,16 +142,14 @@ ngx_http_auth_api_token_problem(ngx_http_request_t *r, ngx_uint_t status,
 static ngx_int_t
 ngx_http_auth_api_token_trace_id(ngx_http_request_t *r, ngx_str_t *id)
 {
-    ngx_table_elt_t                      *h;
+    ngx_str_t                            *traceparent;
     ngx_http_variable_value_t            *vv;
     ngx_http_auth_api_token_main_conf_t  *amcf;
 
-    static ngx_str_t  name = ngx_string("traceparent");
+    traceparent = ngx_http_auth_api_token_find_traceparent(r);
 
-    h = ngx_http_auth_api_token_find_header(&r->headers_in.headers, &name);
-
-    if (h && ngx_http_auth_api_token_traceparent(&h->value) == NGX_OK) {
-        *id = h->value;
+    if (traceparent) {
+        *id = *traceparent;
         return NGX_OK;
     }
 

@@ -52,6 +52,17 @@ ngx_http_auth_api_token_claimed_id_variable(ngx_http_request_t *r,
 
 
 ngx_int_t
+ngx_http_auth_api_token_traceparent_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_auth_api_token_set_variable(v,
+                               ngx_http_auth_api_token_lookup_traceparent(r));
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
 ngx_http_auth_api_token_fact_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {

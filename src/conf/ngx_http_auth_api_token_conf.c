@@ -142,13 +142,23 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
         }
     }
 
-    if (conf->check == NULL) {
-        return NGX_CONF_OK;
-    }
-
     /* there is no line to name: the levels are merged at the end */
 
     cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+
+    if (conf->check == NULL) {
+
+        if (conf->content == NULL || !conf->content->checked) {
+            return NGX_CONF_OK;
+        }
+
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"%s\" in location \"%V\" of server \"%V\" needs "
+                      "\"auth_api_token\"",
+                      conf->content->directive, &clcf->name,
+                      &cscf->server_name);
+        return NGX_CONF_ERROR;
+    }
 
     if (conf->request == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -352,17 +362,30 @@ ngx_http_auth_api_token_add_part(ngx_array_t *parts, ngx_str_t *value)
 }
 
 
-void
+char *
 ngx_http_auth_api_token_set_content(ngx_conf_t *cf,
     ngx_http_auth_api_token_loc_conf_t *alcf,
     ngx_http_auth_api_token_content_t *content)
 {
     ngx_http_core_loc_conf_t  *clcf;
 
+    if (alcf->content == content) {
+        return "is duplicate";
+    }
+
+    if (alcf->content) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%s\" directive has no place beside \"%s\"",
+                           content->directive, alcf->content->directive);
+        return NGX_CONF_ERROR;
+    }
+
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = content->handler;
 
     alcf->content = content;
+
+    return NGX_CONF_OK;
 }
 
 

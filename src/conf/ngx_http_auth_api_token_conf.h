@@ -139,11 +139,14 @@ typedef struct {
 } ngx_http_auth_api_token_error_t;
 
 
-/* of a directive that makes a location one for operators */
+/* of a directive that gives a location its content */
 
 typedef struct {
+    char                              *directive;
     ngx_http_handler_pt                handler;
     ngx_http_auth_api_token_error_t   *errors;   /* or NULL */
+    ngx_uint_t                         checked;  /* unsigned  checked:1;
+                                                    of no use without */
 } ngx_http_auth_api_token_content_t;
 
 
@@ -187,9 +190,10 @@ char *ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
 
 /*
  * Gives the location being read its content, which is static, and handler.
+ * Returns NGX_CONF_OK, or what a setter has to return if it has one already.
  */
 
-void ngx_http_auth_api_token_set_content(ngx_conf_t *cf,
+char *ngx_http_auth_api_token_set_content(ngx_conf_t *cf,
     ngx_http_auth_api_token_loc_conf_t *alcf,
     ngx_http_auth_api_token_content_t *content);
 

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_headers.h"
+#include "ngx_http_auth_api_token_syntax.h"
 
 
 ngx_table_elt_t *
@@ -48,6 +49,23 @@ ngx_http_auth_api_token_next_header(ngx_list_t *headers, ngx_str_t *name,
             return &header[i];
         }
     }
+}
+
+
+ngx_str_t *
+ngx_http_auth_api_token_find_traceparent(ngx_http_request_t *r)
+{
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  name = ngx_string("traceparent");
+
+    h = ngx_http_auth_api_token_find_header(&r->headers_in.headers, &name);
+
+    if (h && ngx_http_auth_api_token_traceparent(&h->value) == NGX_OK) {
+        return &h->value;
+    }
+
+    return NULL;
 }
 
 

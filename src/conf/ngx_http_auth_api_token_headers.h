@@ -32,6 +32,13 @@ ngx_table_elt_t *ngx_http_auth_api_token_next_header(ngx_list_t *headers,
 
 
 /*
+ * Returns the traceparent of a request, if it is valid; or NULL.
+ */
+
+ngx_str_t *ngx_http_auth_api_token_find_traceparent(ngx_http_request_t *r);
+
+
+/*
  * Adds a header without a value; the name is static.  One of a request wants
  * a lowcase_key and its hash besides.  Returns NULL if there is no memory.
  */

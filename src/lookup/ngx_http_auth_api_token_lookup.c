@@ -22,8 +22,8 @@
 
 
 static ngx_int_t ngx_http_auth_api_token_init_lookup(
-    ngx_http_auth_api_token_lookup_t *lookup, ngx_str_t *token,
-    ngx_str_t *id);
+    ngx_http_auth_api_token_lookup_t *lookup, ngx_str_t *token, ngx_str_t *id,
+    ngx_str_t *traceparent);
 static ngx_int_t ngx_http_auth_api_token_init_headers(
     ngx_http_auth_api_token_lookup_t *lookup);
 static ngx_int_t ngx_http_auth_api_token_add_header(ngx_http_request_t *r,
@@ -81,7 +81,8 @@ ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r, ngx_str_t *token,
     lookup->service = conf->service;
     lookup->asked = ngx_current_msec;
 
-    rc = ngx_http_auth_api_token_init_lookup(lookup, token, id);
+    rc = ngx_http_auth_api_token_init_lookup(lookup, token, id,
+                                 ngx_http_auth_api_token_find_traceparent(r));
 
     if (rc != NGX_OK) {
         goto close;
@@ -177,9 +178,20 @@ ngx_http_auth_api_token_lookup_id(ngx_http_request_t *r)
 }
 
 
+ngx_str_t *
+ngx_http_auth_api_token_lookup_traceparent(ngx_http_request_t *r)
+{
+    ngx_http_auth_api_token_lookup_t  *lookup;
+
+    lookup = ngx_http_auth_api_token_get_lookup(r);
+
+    return lookup ? &lookup->traceparent : NULL;
+}
+
+
 static ngx_int_t
 ngx_http_auth_api_token_init_lookup(ngx_http_auth_api_token_lookup_t *lookup,
-    ngx_str_t *token, ngx_str_t *id)
+    ngx_str_t *token, ngx_str_t *id, ngx_str_t *traceparent)
 {
     u_char              *p;
     ngx_http_request_t  *r;
@@ -188,8 +200,10 @@ ngx_http_auth_api_token_init_lookup(ngx_http_auth_api_token_lookup_t *lookup,
 
     lookup->authorization.len = sizeof("Bearer ") - 1 + token->len;
     lookup->id.len = id->len;
+    lookup->traceparent.len = traceparent ? traceparent->len : 0;
 
-    p = ngx_pnalloc(r->pool, lookup->authorization.len + lookup->id.len);
+    p = ngx_pnalloc(r->pool, lookup->authorization.len + lookup->id.len
+                             + lookup->traceparent.len);
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -202,7 +216,12 @@ ngx_http_auth_api_token_init_lookup(ngx_http_auth_api_token_lookup_t *lookup,
     p = ngx_cpymem(p, token->data, token->len);
 
     lookup->id.data = p;
-    ngx_memcpy(p, id->data, id->len);
+    p = ngx_cpymem(p, id->data, id->len);
+
+    if (traceparent) {
+        lookup->traceparent.data = p;
+        ngx_memcpy(p, traceparent->data, traceparent->len);
+    }
 
     ngx_http_set_ctx(r, lookup, ngx_http_auth_api_token_filter_module);
 
@@ -509,7 +528,7 @@ ngx_http_auth_api_token_end_lookup(ngx_http_auth_api_token_lookup_t *lookup,
 
     if (verdict) {
         lookup->question.now = ngx_current_msec;
-        verdict->asked = lookup->asked;
+        verdict->asked = lookup->asked - verdict->age;
     }
 
     if (zone && verdict == NULL) {

@@ -166,11 +166,13 @@ void ngx_http_auth_api_token_turn_done(ngx_http_auth_api_token_zone_t *zone,
 
 
 /*
- * Returns the id that the token claims whose lookup r is made for, be it empty;
- * NULL if r is made for none.
+ * Returns the id that the token claims whose lookup r is made for, and the
+ * traceparent of the request that began it, be they empty; NULL if r is made
+ * for none.
  */
 
 ngx_str_t *ngx_http_auth_api_token_lookup_id(ngx_http_request_t *r);
+ngx_str_t *ngx_http_auth_api_token_lookup_traceparent(ngx_http_request_t *r);
 
 
 /*

@@ -15,9 +15,14 @@
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_BODY         65536
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_RETRY_AFTER  3600
 
+/* older than any facts may be, and milliseconds of it fit in 32 bits */
+
+#define NGX_HTTP_AUTH_API_TOKEN_MAX_AGE          1000000
+
 
 static ngx_uint_t ngx_http_auth_api_token_local(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_auth_api_token_encoded(ngx_http_request_t *r);
+static time_t ngx_http_auth_api_token_read_age(ngx_http_request_t *r);
 static ngx_int_t ngx_http_auth_api_token_add_body(ngx_http_request_t *r,
     ngx_http_auth_api_token_response_t *response, ngx_buf_t *b, off_t n);
 static ngx_int_t ngx_http_auth_api_token_read_file(ngx_buf_t *b, u_char *p,
@@ -36,6 +41,7 @@ ngx_http_auth_api_token_response_header(ngx_http_request_t *r,
     response->status = r->headers_out.status;
     response->content_length = r->headers_out.content_length_n;
     response->encoded = ngx_http_auth_api_token_encoded(r);
+    response->age = ngx_http_auth_api_token_read_age(r);
 
 #if (NGX_HTTP_CACHE)
     response->cached = r->cached;
@@ -130,6 +136,50 @@ ngx_http_auth_api_token_encoded(ngx_http_request_t *r)
         {
             return 1;
         }
+    }
+}
+
+
+/* RFC 9111, section 5.1; of an upstream it counts even if it is hidden */
+
+static time_t
+ngx_http_auth_api_token_read_age(ngx_http_request_t *r)
+{
+    size_t            i;
+    time_t            t, age;
+    ngx_list_t       *headers;
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  name = ngx_string("Age");
+
+    headers = r->upstream ? &r->upstream->headers_in.headers
+                          : &r->headers_out.headers;
+    age = 0;
+    h = NULL;
+
+    for ( ;; ) {
+        h = ngx_http_auth_api_token_next_header(headers, &name, h);
+        if (h == NULL) {
+            return age;
+        }
+
+        if (h->value.len == 0) {
+            return NGX_ERROR;
+        }
+
+        t = 0;
+
+        for (i = 0; i < h->value.len; i++) {
+
+            if (h->value.data[i] < '0' || h->value.data[i] > '9') {
+                return NGX_ERROR;
+            }
+
+            t = t * 10 + (h->value.data[i] - '0');
+            t = ngx_min(t, NGX_HTTP_AUTH_API_TOKEN_MAX_AGE);
+        }
+
+        age = ngx_max(age, t);
     }
 }
 
@@ -402,6 +452,11 @@ ngx_http_auth_api_token_response_verdict(
         return;
     }
 
+    if (response->age == NGX_ERROR) {
+        verdict->cause = "the Age is not a number of seconds";
+        return;
+    }
+
     if (response->encoded) {
         verdict->cause = "the body has a Content-Encoding";
         return;
@@ -424,6 +479,10 @@ ngx_http_auth_api_token_response_verdict(
 
     ngx_http_auth_api_token_read_answer(pool, &response->body, id, token,
                                         verdict);
+
+    if (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_PASS) {
+        verdict->age = (ngx_msec_t) response->age * 1000;
+    }
 }
 
 

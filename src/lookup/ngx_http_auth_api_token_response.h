@@ -23,6 +23,7 @@ typedef struct {
     ngx_uint_t            status;
     off_t                 content_length;     /* or -1 */
     time_t                retry_after;        /* seconds, or 0 */
+    time_t                age;                /* the same; -1: not a number */
 
     ngx_str_t             body;
     size_t                size;               /* of its buffer */

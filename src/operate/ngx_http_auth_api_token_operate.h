@@ -9,7 +9,8 @@
 
 
 /*
- * What operators and programs touch: the figures, and purging.
+ * What operators and programs touch: the figures, purging, and the token
+ * object.
  *
  * This wing knows all that there is, and nothing below knows it.
  *
@@ -28,6 +29,8 @@
  * those in ngx_http_auth_api_token_directives.h do.
  */
 
+char *ngx_http_auth_api_token_set_object(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
 char *ngx_http_auth_api_token_set_purge(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_auth_api_token_set_status(ngx_conf_t *cf, ngx_command_t *cmd,

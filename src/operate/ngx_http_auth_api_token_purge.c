@@ -44,8 +44,10 @@ static ngx_http_auth_api_token_error_t
 static ngx_http_auth_api_token_content_t
     ngx_http_auth_api_token_purge_content =
 {
+    "auth_api_token_purge",
     ngx_http_auth_api_token_purge_handler,
-    ngx_http_auth_api_token_purge_errors
+    ngx_http_auth_api_token_purge_errors,
+    0
 };
 
 
@@ -245,25 +247,19 @@ ngx_http_auth_api_token_set_purge(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_auth_api_token_loc_conf_t *alcf = conf;
 
+    char       *rv;
     ngx_str_t  *value;
 
-    if (alcf->purge) {
-        return "is duplicate";
-    }
+    rv = ngx_http_auth_api_token_set_content(cf, alcf,
+                                        &ngx_http_auth_api_token_purge_content);
 
-    if (alcf->status) {
-        return "has no place beside \"auth_api_token_status\"";
+    if (rv != NGX_CONF_OK) {
+        return rv;
     }
 
     value = cf->args->elts;
 
     alcf->purge = ngx_http_auth_api_token_add_cache(cf, cmd, &value[1]);
-    if (alcf->purge == NULL) {
-        return NGX_CONF_ERROR;
-    }
 
-    ngx_http_auth_api_token_set_content(cf, alcf,
-                                        &ngx_http_auth_api_token_purge_content);
-
-    return NGX_CONF_OK;
+    return alcf->purge ? NGX_CONF_OK : NGX_CONF_ERROR;
 }

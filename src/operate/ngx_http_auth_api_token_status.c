@@ -37,8 +37,10 @@ static u_char *ngx_http_auth_api_token_status_buckets(u_char *p, u_char *last,
 static ngx_http_auth_api_token_content_t
     ngx_http_auth_api_token_status_content =
 {
+    "auth_api_token_status",
     ngx_http_auth_api_token_status_handler,
-    NULL
+    NULL,
+    0
 };
 
 
@@ -268,14 +270,14 @@ ngx_http_auth_api_token_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_auth_api_token_loc_conf_t *alcf = conf;
 
+    char       *rv;
     ngx_str_t  *value;
 
-    if (alcf->status) {
-        return "is duplicate";
-    }
+    rv = ngx_http_auth_api_token_set_content(cf, alcf,
+                                       &ngx_http_auth_api_token_status_content);
 
-    if (alcf->purge) {
-        return "has no place beside \"auth_api_token_purge\"";
+    if (rv != NGX_CONF_OK) {
+        return rv;
     }
 
     value = cf->args->elts;
@@ -293,9 +295,6 @@ ngx_http_auth_api_token_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
         return ngx_http_auth_api_token_invalid(cf, cmd, &value[1],
                                                "\"json\" or \"prometheus\"");
     }
-
-    ngx_http_auth_api_token_set_content(cf, alcf,
-                                       &ngx_http_auth_api_token_status_content);
 
     return NGX_CONF_OK;
 }

@@ -230,6 +230,7 @@ ngx_http_auth_api_token_store_tell(ngx_http_auth_api_token_record_t *copy,
 
     verdict->reason = copy->reason;
     verdict->asked = copy->asked;
+    verdict->age = 0;
     verdict->health = NGX_HTTP_AUTH_API_TOKEN_UNTOLD;
     verdict->status = 0;
     verdict->retry_after = 0;
@@ -476,7 +477,7 @@ ngx_http_auth_api_token_store_end(ngx_http_auth_api_token_store_t *store,
     ngx_msec_t                        ms;
     ngx_http_auth_api_token_lease_t  *lease;
 
-    ms = question->now - verdict->asked;
+    ms = question->now - verdict->asked - verdict->age;
     i = ngx_http_auth_api_token_latency(ms);
 
     ngx_http_auth_api_token_store_lock(store);
@@ -551,6 +552,16 @@ ngx_http_auth_api_token_store_keep(ngx_http_auth_api_token_store_t *store,
 
     lease->deadline = now;
     lease->state = NGX_HTTP_AUTH_API_TOKEN_FREE;
+
+    if (record
+        && verdict->age
+        && (ngx_msec_int_t) (record->asked - verdict->asked) > 0)
+    {
+        /* a younger word is known */
+
+        record->tried = (uint32_t) now;
+        return;
+    }
 
     if (record) {
         ngx_http_auth_api_token_record_delete(store, record);

@@ -99,6 +99,7 @@ typedef struct {
     ngx_http_auth_api_token_reason_e  reason;
     ngx_http_auth_api_token_facts_t   facts;
     ngx_msec_t                        asked;      /* ngx_current_msec */
+    ngx_msec_t                        age;        /* of what a lookup told */
     ngx_http_auth_api_token_health_e  health;
     ngx_uint_t                        status;     /* of the API, or 0 */
     time_t                            retry_after; /* seconds, or 0 */
