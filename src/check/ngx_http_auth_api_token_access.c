@@ -16,18 +16,19 @@
 
 
 static ngx_int_t ngx_http_auth_api_token_begin(ngx_http_request_t *r,
+    ngx_http_auth_api_token_loc_conf_t *alcf,
     ngx_http_auth_api_token_ctx_t **pctx);
 static ngx_int_t ngx_http_auth_api_token_prove(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx);
+    ngx_http_auth_api_token_ctx_t *ctx,
+    ngx_http_auth_api_token_loc_conf_t *alcf);
 static ngx_uint_t ngx_http_auth_api_token_differs(ngx_str_t *one,
     ngx_str_t *two);
 static void ngx_http_auth_api_token_review(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx,
     ngx_http_auth_api_token_loc_conf_t *alcf);
 static ngx_int_t ngx_http_auth_api_token_preflight(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_auth_api_token_is_access(ngx_http_request_t *r);
 static ngx_int_t ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx);
-static ngx_int_t ngx_http_auth_api_token_enforce(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
 
 
@@ -36,8 +37,6 @@ static ngx_int_t ngx_http_auth_api_token_enforce(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_auth_api_token_preaccess_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                            rc;
-    ngx_http_auth_api_token_ctx_t       *ctx;
     ngx_http_auth_api_token_loc_conf_t  *alcf;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
@@ -46,21 +45,7 @@ ngx_http_auth_api_token_preaccess_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    rc = ngx_http_auth_api_token_begin(r, &ctx);
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    rc = ngx_http_auth_api_token_prove(r, ctx);
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    ctx->reason = NGX_HTTP_AUTH_API_TOKEN_UNDECIDED;
-
-    return NGX_DECLINED;
+    return ngx_http_auth_api_token_handler(r);
 }
 
 
@@ -71,10 +56,23 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
     ngx_http_auth_api_token_ctx_t       *ctx;
     ngx_http_auth_api_token_loc_conf_t  *alcf;
 
-    rc = ngx_http_auth_api_token_begin(r, &ctx);
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+
+    rc = ngx_http_auth_api_token_begin(r, alcf, &ctx);
 
     if (rc != NGX_OK) {
         return rc;
+    }
+
+    rc = ngx_http_auth_api_token_prove(r, ctx, alcf);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (alcf->preaccess && !ngx_http_auth_api_token_is_access(r)) {
+        ctx->reason = NGX_HTTP_AUTH_API_TOKEN_UNDECIDED;
+        return NGX_DECLINED;
     }
 
     /* an error page for a refusal keeps its header, a fallback does not */
@@ -84,14 +82,6 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
     }
 
     ctx->status = 0;
-
-    rc = ngx_http_auth_api_token_prove(r, ctx);
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
 
     /* what is required may be made of the variables about the token */
 
@@ -107,10 +97,23 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
                    "auth api token decision: %ui", (ngx_uint_t) ctx->reason);
 
     if (alcf->dry_run.on) {
-        return ngx_http_auth_api_token_dry_run(r, ctx);
+        rc = ngx_http_auth_api_token_dry_run(r, ctx);
+
+        if (rc != NGX_DONE) {
+            return rc;
+        }
     }
 
-    return ngx_http_auth_api_token_enforce(r, ctx);
+    if (alcf->cache) {
+        ngx_http_auth_api_token_store_count(alcf->cache->zone->counters,
+                                            ctx->reason);
+    }
+
+    if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_PASS) {
+        return NGX_OK;
+    }
+
+    return ngx_http_auth_api_token_refuse(r, ctx);
 }
 
 
@@ -121,13 +124,11 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
 
 static ngx_int_t
 ngx_http_auth_api_token_begin(ngx_http_request_t *r,
+    ngx_http_auth_api_token_loc_conf_t *alcf,
     ngx_http_auth_api_token_ctx_t **pctx)
 {
-    ngx_str_t                            realm;
-    ngx_http_auth_api_token_ctx_t       *ctx;
-    ngx_http_auth_api_token_loc_conf_t  *alcf;
-
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+    ngx_str_t                       realm;
+    ngx_http_auth_api_token_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_auth_api_token_module);
 
@@ -197,14 +198,12 @@ ngx_http_auth_api_token_begin(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_auth_api_token_prove(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx)
+    ngx_http_auth_api_token_ctx_t *ctx,
+    ngx_http_auth_api_token_loc_conf_t *alcf)
 {
-    ngx_int_t                            rc;
-    ngx_str_t                            scope, token;
-    ngx_http_auth_api_token_verdict_t   *verdict;
-    ngx_http_auth_api_token_loc_conf_t  *alcf;
-
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+    ngx_int_t                           rc;
+    ngx_str_t                           scope, token;
+    ngx_http_auth_api_token_verdict_t  *verdict;
 
     if (alcf->preflight
         && ngx_http_auth_api_token_preflight(r) == NGX_OK)
@@ -265,23 +264,24 @@ ngx_http_auth_api_token_prove(ngx_http_request_t *r,
         }
     }
 
+    verdict = &ctx->reply.verdict;
+
     if (ctx->waiting) {
         ctx->waiting = 0;
 
         if (alcf->cache) {
             ngx_http_auth_api_token_store_waited(alcf->cache->zone->store,
                                                 ngx_current_msec - ctx->began);
+
+            /* an API that remembers, too, may do so for too long */
+
+            if (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_PASS
+                && verdict->age >= alcf->cache->valid)
+            {
+                verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
+                verdict->cause = "the answer is older than \"valid\"";
+            }
         }
-    }
-
-    verdict = &ctx->reply.verdict;
-
-    if (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_PASS
-        && alcf->cache
-        && verdict->age >= alcf->cache->valid)
-    {
-        verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
-        verdict->cause = "the answer is older than \"valid\"";
     }
 
     if (verdict->reason >= NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE) {
@@ -391,28 +391,21 @@ ngx_http_auth_api_token_preflight(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
-ngx_http_auth_api_token_enforce(ngx_http_request_t *r,
-    ngx_http_auth_api_token_ctx_t *ctx)
+/* one handler serves two phases */
+
+static ngx_uint_t
+ngx_http_auth_api_token_is_access(ngx_http_request_t *r)
 {
-    ngx_http_auth_api_token_loc_conf_t  *alcf;
+    ngx_http_core_main_conf_t  *cmcf;
 
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
 
-    if (alcf->cache) {
-        ngx_http_auth_api_token_store_count(alcf->cache->zone->counters,
-                                            ctx->reason);
-    }
-
-    if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_PASS) {
-        return NGX_OK;
-    }
-
-    return ngx_http_auth_api_token_refuse(r, ctx);
+    return cmcf->phase_engine.handlers[r->phase_handler].checker
+           == ngx_http_core_access_phase;
 }
 
 
-/* who would be refused is left to the other modules, if there are any */
+/* what the handler has to return, or NGX_DONE if the decision is in force */
 
 static ngx_int_t
 ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
@@ -430,7 +423,7 @@ ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
         }
 
         if (!ngx_http_auth_api_token_is_on(&value)) {
-            return ngx_http_auth_api_token_enforce(r, ctx);
+            return NGX_DONE;
         }
     }
 
@@ -446,6 +439,8 @@ ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
     }
 
     ngx_http_auth_api_token_log_refusal(r, ctx);
+
+    /* with "satisfy any" the other modules decide */
 
     return NGX_DECLINED;
 }

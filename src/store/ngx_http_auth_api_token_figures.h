@@ -79,7 +79,7 @@ ngx_http_auth_api_token_counters_t *ngx_http_auth_api_token_store_counters(
 
 
 /*
- * Counts a decision, or one that was made in dry run; takes no mutex.
+ * Counts a decision, or one in dry run; takes no mutex.
  */
 
 #define ngx_http_auth_api_token_store_count(counters, reason)                 \

@@ -121,10 +121,21 @@ ngx_http_auth_api_token_record_facts(ngx_http_auth_api_token_record_t *copy,
     value = (ngx_str_t *) facts;
     p = copy->data;
 
-    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_STRINGS; i++) {
-        value[i].len = ngx_http_auth_api_token_len(copy, i);
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_SHORT; i++) {
+        value[i].len = copy->short_len[i];
         value[i].data = p;
-        p += value[i].len;
+        p += copy->short_len[i];
+    }
+
+    value += NGX_HTTP_AUTH_API_TOKEN_SHORT;
+
+    for (i = 0;
+         i < NGX_HTTP_AUTH_API_TOKEN_STRINGS - NGX_HTTP_AUTH_API_TOKEN_SHORT;
+         i++)
+    {
+        value[i].len = copy->len[i];
+        value[i].data = p;
+        p += copy->len[i];
     }
 }
 
