@@ -1,0 +1,338 @@
+package Example;
+
+# Runs a file of conf-examples/ as it stands, in an nginx of its own below a
+# temporary directory.  Changed is only what ties a file to a machine: the user,
+# addresses, the paths of the pid, logs and certificates.
+#
+#     my $example = Example->start('nginx.conf',
+#         address => { '443' => port(1), '127.0.0.1:8080' => port(2) },
+#         http    => backend(port(2)));
+#
+#     $example->ask(port(1), request_of(...), 'tls');
+#     $example->stop;
+#
+# Options of start():
+#
+#     address  what "listen", "server" of an upstream and "proxy_pass" name, and
+#              the port of this machine that it stands for; all have to be there
+#              but for the Marketplace, which is the emulator
+#     api      the address for the Marketplace, if not that of the emulator
+#     file     the paths of certificates and keys, and what to use for them;
+#              the others get those of the emulator
+#     http     put at the beginning of http, such as a backend
+#     change   pairs of texts, the first of which has to be in the file once
+
+use strict;
+use warnings;
+
+use AuthApiToken;
+use Exporter qw(import);
+use File::Copy ();
+use File::Temp qw(tempdir);
+use FindBin ();
+use IO::Socket::SSL ();
+use POSIX ();
+use Test::More ();
+use Time::HiRes qw(sleep);
+
+our @EXPORT = qw(port backend);
+
+my $examples = "$FindBin::Bin/../conf-examples";
+my $marketplace = 'api.platform.softwareone.com:443';
+
+
+# the n-th port beside that of Test::Nginx
+
+sub port {
+    my ($n) = @_;
+
+    return listen_port() + $n;
+}
+
+
+# a server that tells what it got: the line of the request and all headers that
+# an identity has, one a line
+
+sub backend {
+    my ($port) = @_;
+
+    my $text = join '', map { "$_: \$http_" . lc(s/-/_/gr) . "\n" }
+               'Authorization', map { "X-MPT-$_" }
+               qw(Token-Id Token-Name Account-Id Account-Name Account-Type
+                  Modules Extensions);
+
+    return <<"END";
+server {
+    listen 127.0.0.1:$port;
+    access_log off;
+
+    location / {
+        return 200 '\$request
+$text';
+    }
+}
+END
+}
+
+
+sub start {
+    my ($class, $name, %option) = @_;
+
+    my $dir = tempdir(CLEANUP => 1);
+    my $self = bless { dir => $dir, name => $name, owner => $$ }, $class;
+
+    # workers of an nginx that root started have to reach their files
+
+    chmod 0711, $dir;
+    mkdir "$dir/$_" or die "$dir/$_: $!" for qw(conf conf/auth-api-token logs
+                                                modules temp);
+
+    for my $module (split ' ', $ENV{TEST_NGINX_LOAD_MODULES} || '') {
+        symlink $module, "$dir/modules/" . $module =~ s{.*/}{}r
+            or die "$dir/modules: $!";
+    }
+
+    for my $file (glob "$examples/auth-api-token/*") {
+        $file =~ s{.*/}{auth-api-token/};
+        $self->write($file, here($self->example($file), $dir, \%option));
+    }
+
+    my $text = $self->example($name);
+
+    $text = swap($text, @$_, $name) for @{$option{change} || []};
+
+    $self->write('nginx.conf', here($text, $dir, \%option));
+    $self->write('test.conf', join '', (map {
+        "${_}_temp_path $dir/temp/$_;\n"
+    } qw(client_body proxy fastcgi uwsgi scgi)), $option{http} || '');
+
+    my $pid = fork;
+    die "fork: $!" if !defined $pid;
+
+    if ($pid == 0) {
+        open STDOUT, '>', "$dir/logs/out";
+        open STDERR, '>&', \*STDOUT;
+
+        exec $ENV{TEST_NGINX_BINARY}, '-p', $dir, '-e', "$dir/logs/error.log",
+             '-c', "$dir/conf/nginx.conf", '-g', 'daemon off;'
+            or POSIX::_exit(1);
+    }
+
+    $self->{pid} = $pid;
+
+    until_true("$name starts", sub { -s "$dir/logs/nginx.pid" || $self->gone })
+        and $self->{pid}
+        or die "$name does not start: ", $self->read('out'),
+               $self->read('error.log');
+
+    return $self;
+}
+
+
+# a file of conf-examples/
+
+sub example {
+    my ($self, $name) = @_;
+
+    open my $in, '<', "$examples/$name" or die "$examples/$name: $!";
+    local $/;
+
+    return scalar <$in>;
+}
+
+
+sub write {
+    my ($self, $name, $text) = @_;
+
+    my $file = "$self->{dir}/conf/$name";
+
+    open my $out, '>', $file or die "$file: $!";
+    print {$out} $text;
+    close $out or die "$file: $!";
+}
+
+
+sub swap {
+    my ($text, $old, $new, $name) = @_;
+
+    my $n = () = $text =~ /\Q$old\E/g;
+    die "\"$old\" is in $name $n times\n" if $n != 1;
+
+    return $text =~ s/\Q$old\E/$new/r;
+}
+
+
+# what of a configuration depends on the machine
+
+sub here {
+    my ($text, $dir, $option) = @_;
+
+    my $address = $option->{address} || {};
+    my $api = $option->{api} || "127.0.0.1:$ENV{TEST_NGINX_API_TLS_PORT}";
+    my $file = $option->{file} || {};
+
+    my $to = sub {
+        my ($name) = @_;
+
+        return $api if $name eq $marketplace;
+
+        my $port = $address->{$name} or die "no port for \"$name\"\n";
+
+        return "127.0.0.1:$port";
+    };
+
+    for ($text) {
+        s/^load_module modules\/ngx_http_auth_api_token_module\.so;$//m
+            unless $ENV{TEST_NGINX_LOAD_MODULES};
+
+        s/^user \S+;$//m;
+        s{/run/nginx\.pid}{$dir/logs/nginx.pid}g;
+        s{/var/log/nginx/}{$dir/logs/}g;
+        s/^http \{$/http {\n    include test.conf;/m;
+
+        s/^( +listen )([\w.:\[\]*]+)/$1 . $to->($2)/gme;
+        s/^( +server )([\w.-]+(?::\d+)?)(?=[ ;])/$1 . $to->($2)/gme;
+        s{^( +proxy_pass https?://)([\w.-]+:\d+)}{$1 . $to->($2)}gme;
+
+        s{^( *\w*ssl\w*_certificate(_key)? )(/\S+);}
+         {$1 . ($file->{$3} || "$ENV{TEST_NGINX_CERT}/api."
+                               . ($2 ? 'key' : 'crt')) . ';'}gme;
+
+        # nothing may leave this machine
+
+        die "still there: $1\n"
+            if m{^( *[^# ].*(?:[ "]/(?:etc|run|var)/|\Q$marketplace\E).*)}m;
+    }
+
+    return $text;
+}
+
+
+# what an operator does: changes the file, and reloads
+
+sub reload {
+    my ($self, @change) = @_;
+
+    my $text = $self->read('nginx.conf', 'conf');
+
+    $text = swap($text, @$_, $self->{name}) for @change;
+    $self->write('nginx.conf', $text);
+
+    my %old = map { $_ => 1 } $self->workers;
+
+    kill HUP => $self->{pid};
+
+    # the old ones are gone when what they had to do is done
+
+    return until_true('reloaded', sub {
+        my @now = $self->workers;
+
+        return @now && !grep { $old{$_} } @now;
+    });
+}
+
+
+sub pid {
+    my ($self) = @_;
+
+    return $self->{pid};
+}
+
+
+sub workers {
+    my ($self) = @_;
+
+    return split ' ', `pgrep -P $self->{pid}`;
+}
+
+
+sub read {
+    my ($self, $name, $folder) = @_;
+
+    $folder ||= 'logs';
+
+    open my $in, '<', "$self->{dir}/$folder/$name" or return '';
+    local $/;
+
+    return scalar(<$in>) // '';
+}
+
+
+sub log {
+    my ($self) = @_;
+
+    return $self->read('error.log');
+}
+
+
+# a request over a connection of its own, with TLS or without
+
+sub ask {
+    my ($self, $port, $request, $tls) = @_;
+
+    return exchange($request, $port) if !$tls;
+
+    my $sock = IO::Socket::SSL->new(PeerAddr => '127.0.0.1', PeerPort => $port,
+                                    SSL_verify_mode => 0, Timeout => 10)
+        or die "TLS: $IO::Socket::SSL::SSL_ERROR";
+
+    print {$sock} $request;
+
+    return read_response($sock, $request =~ /\AHEAD /);
+}
+
+
+sub gone {
+    my ($self) = @_;
+
+    return 1 if !$self->{pid};
+    return 0 if waitpid($self->{pid}, POSIX::WNOHANG()) != $self->{pid};
+
+    $self->{status} = $?;
+    $self->{pid} = 0;
+
+    return 1;
+}
+
+
+# ends it, and looks for what no nginx may leave behind
+
+sub stop {
+    my ($self) = @_;
+
+    my $name = $self->{name};
+
+    check_zone($self->{pid})
+        if $self->read('nginx.conf', 'conf') =~ /^ *auth_api_token_zone /m;
+    AuthApiToken::no_secret($name, $self->{dir}, $self->{pid});
+
+    kill QUIT => $self->{pid};
+
+    Test::More::is($self->{status}, 0, "$name - ends well")
+        if until_true("$name ends", sub { $self->gone });
+    Test::More::unlike($self->log,
+                       qr/\[(?:alert|emerg|crit)\]|exited on signal/,
+                       "$name - nothing went wrong");
+}
+
+
+sub DESTROY {
+    my ($self) = @_;
+
+    return if $self->{owner} != $$ || !$self->{pid};
+
+    local ($?, $@);
+
+    kill TERM => $self->{pid};
+
+    for (1 .. 250) {
+        return if $self->gone;
+        sleep 0.02;
+    }
+
+    kill KILL => $self->{pid};
+    waitpid $self->{pid}, 0;
+}
+
+
+1;
