@@ -1,0 +1,123 @@
+package DryRun;
+
+# What the tests of dry run share: a backend that tells what it got, and what
+# there must be where a request passes that would have been refused.
+
+use strict;
+use warnings;
+
+use AuthApiToken;
+use Exporter qw(import);
+use FindBin ();
+use JSON::PP ();
+use Test::More ();
+
+our @EXPORT = qw(get passes dry lines figures_of moved $Backend $Show $Proxy
+                 $Bad);
+
+# a token that somebody made up
+
+our $Bad = 'idt:TKN-1234-5678:MADEUPwrong';
+
+my @names = qw(token_id token_name account_id account_name account_type
+               modules extensions);
+
+# a status that nothing else has
+
+our $Backend = <<"END";
+    server {
+        listen 127.0.0.1:\$TEST_NGINX_PORT_3;
+        access_log off;
+        return 207 "\$request_uri;\$http_authorization;@{[
+            join ';', map { "\$http_x_mpt_$_" } @names]}";
+    }
+END
+
+our $Show = <<'END';
+    add_header X-Result $auth_api_token_result always;
+    add_header X-Cache $auth_api_token_cache_status always;
+    add_header X-Known $auth_api_token_known_id,$auth_api_token_known_account_id always;
+    add_header X-Identity "$auth_api_token_id,$auth_api_token_name,$auth_api_token_account_id,$auth_api_token_account_name,$auth_api_token_account_type,$auth_api_token_modules,$auth_api_token_extensions" always;
+END
+
+our $Proxy = <<"END";
+        include $FindBin::Bin/../conf-examples/auth-api-token/identity-headers.conf;
+        proxy_pass http://127.0.0.1:\$TEST_NGINX_PORT_3;
+END
+
+
+# a request that claims an identity, and perhaps has a token
+
+sub get {
+    my ($uri, $token, $headers) = @_;
+
+    return request_of($token, $uri, 'Connection: close' . "\r\n"
+                      . join('', map { 'X-MPT-' . tr/_/-/r . ": made up\r\n" }
+                             @names)
+                      . ($headers || ''));
+}
+
+
+# the backend's own answer to a request that came without an identity, and
+# nothing of a refusal
+
+sub passes {
+    my ($response, $result, $uri, $name) = @_;
+
+    my $headers = $response->{headers};
+
+    $name ||= $result;
+
+    Test::More::is($response->{status}, 207, "$name - status");
+    Test::More::is($headers->{'x-result'}, $result, "$name - result");
+    Test::More::is($headers->{'x-identity'}, ',,,,,,', "$name - variables");
+    Test::More::is($response->{body}, "$uri;" . ';' x @names,
+                   "$name - what the backend got");
+    Test::More::is($headers->{'content-type'}, 'text/plain', "$name - type");
+
+    Test::More::unlike($response->{head},
+                       qr/^(?:WWW-Authenticate|Retry-After|Cache-Control):/mi,
+                       "$name - nothing of a refusal");
+}
+
+
+# the same of a request that is sent to a location
+
+sub dry {
+    my ($reason, $uri, $token, $headers) = @_;
+
+    passes(exchange(get($uri, $token, $headers)), "${reason}_dry_run", $uri);
+}
+
+
+# log lines of refusals, from the level on to what says whose they are
+
+sub lines {
+    my ($begin) = @_;
+
+    return map { s/^.*?(\[\w+\]) .*?: \*\d+ /$1 /r =~ s/, client: .*//r }
+           grep { /: \*\d+ \Q$begin\E/ } split /\n/, nginx_log();
+}
+
+
+sub figures_of {
+    my ($zone) = @_;
+
+    my $body = exchange("GET /status HTTP/1.1\r\nHost: a\r\n"
+                        . "Connection: close\r\n\r\n")->{body};
+
+    return JSON::PP->new->utf8->decode($body)->{zones}{$zone || 'tokens'};
+}
+
+
+# what is not zero, as "name:number"
+
+sub moved {
+    my ($figures) = @_;
+
+    return join ' ', map { $figures->{$_} ? "$_:$figures->{$_}" : () }
+                     sort keys %$figures;
+}
+
+
+1;
