@@ -239,6 +239,13 @@ sub pid {
 }
 
 
+sub dir {
+    my ($self) = @_;
+
+    return $self->{dir};
+}
+
+
 sub workers {
     my ($self) = @_;
 
