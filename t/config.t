@@ -212,6 +212,24 @@ for my $case (
      qr/invalid value "on \$https" in "auth_api_token_https"/],
     ['duplicate _https', 'auth_api_token_https on; auth_api_token_https off;',
      qr/"auth_api_token_https" directive is duplicate/],
+    ['dry run of another value', 'auth_api_token_dry_run yes;',
+     qr/invalid value "yes" in "auth_api_token_dry_run", expected "on", "off" or a variable/],
+    ['dry run of a share', 'auth_api_token_dry_run 10%;',
+     qr/invalid value "10%" in "auth_api_token_dry_run", expected "on", "off"/],
+    ['dry run of more than a variable', 'auth_api_token_dry_run "on $arg_a";',
+     qr/invalid value "on \$arg_a" in "auth_api_token_dry_run", expected "on"/],
+    ['dry run of nothing', 'auth_api_token_dry_run "";',
+     qr/invalid value "" in "auth_api_token_dry_run", expected "on", "off"/],
+    ['dry run of an unknown variable', 'auth_api_token_dry_run $nope;',
+     qr/unknown "nope" variable/],
+    ['dry run of two values', 'auth_api_token_dry_run on off;',
+     qr/invalid number of arguments in "auth_api_token_dry_run"/],
+    ['duplicate _dry_run',
+     'auth_api_token_dry_run $arg_a; auth_api_token_dry_run off;',
+     qr/"auth_api_token_dry_run" directive is duplicate/],
+    ['dry run in limit_except',
+     'limit_except GET { auth_api_token_dry_run on; }',
+     qr/"auth_api_token_dry_run" directive is not allowed here/],
     ['problem of another value', 'auth_api_token_problem yes;',
      qr/invalid value "yes" in "auth_api_token_problem" directive/],
     ['preflight of another value', 'auth_api_token_preflight yes;',
@@ -249,12 +267,13 @@ accepted('all of it', server(
     . 'auth_api_token_module MOD-1234;'
     . 'auth_api_token_require $arg_a ${arg_b} error=401;'
     . 'auth_api_token_require $arg_c;'
-    . 'auth_api_token_https $arg_https;'
+    . 'auth_api_token_https $arg_https; auth_api_token_dry_run $arg_dry;'
     . 'auth_api_token_problem off; auth_api_token_preflight on;'));
 
 accepted('inherited from http',
          "$on auth_api_token_cache off; auth_api_token_https off;"
-         . ' auth_api_token_account_type Vendor;' . server(''));
+         . ' auth_api_token_dry_run on; auth_api_token_account_type Vendor;'
+         . server(''));
 
 accepted('off needs no request', server('auth_api_token off;'));
 

@@ -103,6 +103,9 @@ our $Config = <<"END";
 $Locations
 END
 
+our $NoZone = $Config =~ s/auth_api_token_cache [^;]*;//r
+                     =~ s/auth_api_token_denied_limit [^;]*;//r;
+
 our $Enforced = $ENV{TEST_NGINX_PORT} + 1;
 
 
@@ -320,7 +323,7 @@ API token refused
 
 === TEST 4: without a zone
 --- http_config eval: $::Http
---- config eval: $::Config =~ s/auth_api_token_cache [^;]*;/auth_api_token_cache off;/r
+--- config eval: $::NoZone
 --- perl
 dry('unknown', '/t', $Bad);
 dry('module', '/module', token('TKN-1234-5678'));
@@ -480,6 +483,7 @@ $::Http . <<'END';
 END
 --- config
     auth_api_token_cache tokens valid=10m denied=10m;
+    keepalive_requests 10000;
 
     location /t {
         auth_api_token "r";
@@ -509,7 +513,7 @@ is_deeply(sent(2000, sub { "/t?k=key-$_[0]" }), $seen, 'the same ones again');
 
 === TEST 10: an outage is logged once a second, in dry run too
 --- http_config eval: $::Http
---- config eval: $::Config =~ s/auth_api_token_cache [^;]*;/auth_api_token_cache off;/r
+--- config eval: $::NoZone
 --- api
 fault any {"status":500}
 --- perl

@@ -16,7 +16,7 @@ our $Lua = $Checked . <<"END";
     location /t {
         access_by_lua_block {
             ngx.header.x_access = ngx.var.auth_api_token_result .. ";"
-                                  .. ngx.var.auth_api_token_id
+                                  .. (ngx.var.auth_api_token_id or "")
             if ngx.var.arg_stop then
                 ngx.exit(402)
             end
@@ -27,7 +27,7 @@ our $Lua = $Checked . <<"END";
         }
         log_by_lua_block {
             ngx.log(ngx.NOTICE, "logged ", ngx.var.auth_api_token_result, ";",
-                    ngx.var.auth_api_token_known_id)
+                    ngx.var.auth_api_token_known_id or "")
         }
 $Proxy
     }
@@ -36,7 +36,7 @@ $Proxy
         content_by_lua_block {
             ngx.status = 207
             ngx.print(ngx.var.auth_api_token_result, ";",
-                      ngx.var.auth_api_token_id)
+                      ngx.var.auth_api_token_id or "")
         }
     }
 
@@ -87,11 +87,11 @@ function body(r, data, flags) {
 
 function content(r) {
     r.return(207, r.variables.auth_api_token_result + ';'
-                  + r.variables.auth_api_token_id);
+                  + (r.variables.auth_api_token_id || ''));
 }
 
 function ask(r) {
-    r.return(r.args.no || r.parent.args.no ? 403 : 204);
+    r.return(r.headersIn['X-No'] ? 403 : 204);
 }
 
 export default { header, body, content, ask };
@@ -167,7 +167,7 @@ sub njs {
            'pass;TKN-1234-5678', 'content of who passes');
 
         dry('unknown', '/asked', $Bad);
-        is(exchange(get('/asked?no=1', $Bad))->{status}, 403,
+        is(exchange(get('/asked', $Bad, "X-No: 1\r\n"))->{status}, 403,
            'refused by the script');
     });
 }

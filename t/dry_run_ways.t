@@ -235,7 +235,22 @@ $::Config . <<'END';
         auth_api_token "r";
         proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_1;
     }
+
+    location /intercept {
+        auth_api_token "r";
+        error_page 401 /page;
+        proxy_intercept_errors on;
+        proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_1;
+    }
+
+    location = /page {
+        auth_api_token "page";
+        root html;
+    }
 END
+--- user_files
+>>> page
+own page
 --- perl
 my $response = exchange(get('/t', $::Bad));
 
@@ -259,6 +274,14 @@ is($response->{body}, 'of the backend', 'body of the backend');
 is($response->{headers}{'www-authenticate'}, 'Bearer realm="backend"',
    'challenge of the backend');
 is($response->{headers}{'retry-after'}, 9, 'its Retry-After');
+
+$response = exchange(get('/intercept', $::Bad));
+
+is($response->{status}, 401, 'status that is intercepted');
+is($response->{headers}{'x-result'}, 'unknown_dry_run', 'and its result');
+is($response->{body}, "own page\n", 'page for it');
+is($response->{headers}{'www-authenticate'}, 'Bearer realm="backend"',
+   'no other challenge');
 
 
 
@@ -339,7 +362,7 @@ $::Config . <<"END";
     location /t {
         auth_api_token "dry";
         auth_api_token_module MOD-9999;
-        try_files /nope /enforced;
+        try_files /nope /enforced?\$args;
     }
 
     location /enforced {
@@ -367,6 +390,17 @@ $::Proxy
         auth_api_token_account ACC-0000-0001;
 $::Proxy
     }
+
+    location /out {
+        auth_api_token "dry";
+        auth_api_token_account ACC-0000-0001;
+        try_files /nope /open;
+    }
+
+    location /open {
+        auth_api_token off;
+$::Proxy
+    }
 END
 --- perl
 my $response = exchange(get('/t', $::Bad));
@@ -385,8 +419,11 @@ is($response->{headers}{'x-result'}, 'pass', 'passes');
 like($response->{headers}{'x-identity'}, qr/^TKN-1234-5678,CRM robot,/,
      'and has its identity again');
 
-dry('unknown', '/round', $::Bad);
-dry('account', '/round', token('TKN-1234-5678'));
+passes(exchange(get('/round', $::Bad)), 'unknown_dry_run', '/back');
+passes(exchange(get('/round', token('TKN-1234-5678'))), 'account_dry_run',
+       '/back');
+passes(exchange(get('/out', token('TKN-1234-5678'))), 'account_dry_run',
+       '/open');
 --- calls: 2
 
 
