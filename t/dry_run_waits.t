@@ -366,3 +366,37 @@ my $response = exchange(get('/t', $::Bad));
 passes($response, 'unknown_dry_run', '/t');
 is($response->{headers}{'x-cache'}, 'HIT', 'known');
 --- calls: 1
+
+
+
+=== TEST 12: preaccess: one lookup, one decision, and the limits of others hold
+--- http_config eval
+$::Http . <<'END';
+    limit_req_zone $auth_api_token_account_id zone=account:1m rate=1r/m;
+END
+--- config eval
+"    auth_api_token_phase preaccess;\n" . $::Cache . $::Config . <<"END";
+    location /limit {
+        auth_api_token "r";
+        auth_api_token_module MOD-9999;
+        limit_req zone=account burst=2 nodelay;
+$::Proxy
+    }
+END
+--- perl
+passes(exchange(get('/limit', token('TKN-1234-5678'))), 'module_dry_run',
+       '/limit', "request $_") for 1 .. 3;
+
+my $response = exchange(get('/limit', token('TKN-1234-5678')));
+
+is($response->{status}, 503, 'the account has had enough');
+is($response->{headers}{'x-result'}, undef, 'which is no decision');
+
+# who is nobody has no limit
+
+dry('unknown', '/limit', $::Bad) for 1 .. 4;
+dry('no_token', '/limit') for 1 .. 4;
+
+is(moved(figures_of()->{dry_run}), 'module:3 no_token:4 unknown:4', 'counted');
+is(moved(figures_of()->{decisions}), '', 'and apart');
+--- calls: 2
