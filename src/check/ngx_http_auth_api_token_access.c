@@ -12,7 +12,6 @@
 #include "ngx_http_auth_api_token_credential.h"
 #include "ngx_http_auth_api_token_judge.h"
 #include "ngx_http_auth_api_token_refusal.h"
-#include "ngx_http_auth_api_token_syntax.h"
 
 
 static ngx_int_t ngx_http_auth_api_token_begin(ngx_http_request_t *r,
@@ -422,7 +421,11 @@ ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        if (!ngx_http_auth_api_token_is_on(&value)) {
+        /* what is mistaken enforces */
+
+        if (!(value.len == 1 && value.data[0] == '1')
+            && !(value.len == 2 && ngx_strncmp(value.data, "on", 2) == 0))
+        {
             return NGX_DONE;
         }
     }

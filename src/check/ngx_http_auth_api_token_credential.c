@@ -9,7 +9,6 @@
 #include <ngx_http.h>
 #include "ngx_http_auth_api_token_bearer.h"
 #include "ngx_http_auth_api_token_credential.h"
-#include "ngx_http_auth_api_token_syntax.h"
 
 
 static ngx_int_t ngx_http_auth_api_token_secure(ngx_http_request_t *r);
@@ -118,7 +117,9 @@ ngx_http_auth_api_token_secure(ngx_http_request_t *r)
 
     /* X-Forwarded-Proto may say "http": not any value will do */
 
-    if (ngx_http_auth_api_token_is_on(&value)
+    if ((value.len == 1 && value.data[0] == '1')
+        || (value.len == 2
+            && ngx_strncasecmp(value.data, (u_char *) "on", 2) == 0)
         || (value.len == 5
             && ngx_strncasecmp(value.data, (u_char *) "https", 5) == 0))
     {

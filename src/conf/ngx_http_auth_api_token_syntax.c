@@ -196,15 +196,6 @@ ngx_http_auth_api_token_valid_variable(ngx_str_t *value)
 
 
 ngx_uint_t
-ngx_http_auth_api_token_is_on(ngx_str_t *value)
-{
-    return (value->len == 1 && value->data[0] == '1')
-           || (value->len == 2
-               && ngx_strncasecmp(value->data, (u_char *) "on", 2) == 0);
-}
-
-
-ngx_uint_t
 ngx_http_auth_api_token_is_id(ngx_str_t *value)
 {
     return value->len > 2

@@ -60,13 +60,6 @@ ngx_int_t ngx_http_auth_api_token_valid_variable(ngx_str_t *value);
 
 
 /*
- * Whether a variable says "on", in any case, or "1".
- */
-
-ngx_uint_t ngx_http_auth_api_token_is_on(ngx_str_t *value);
-
-
-/*
  * Whether a value is an id of any kind: a label with a "-" between other
  * bytes, as in "TKN-1234-5678"; and whether it is that of an account,
  * "ACC-...".
