@@ -374,6 +374,15 @@ END
 $::Show
     location /t       { auth_api_token "r"; $::Proxy }
     location /refused { auth_api_token "r"; auth_api_token_dry_run off; $::Proxy }
+
+    location /var {
+        auth_api_token "r";
+        auth_api_token_dry_run \$http_x_dry;
+$::Proxy
+        location /var/same { $::Proxy }
+        location /var/on   { auth_api_token_dry_run on; $::Proxy }
+        location /var/off  { auth_api_token_dry_run off; $::Proxy }
+    }
 END
 --- perl
 dry('no_token', '/t');
@@ -385,6 +394,16 @@ is($response->{headers}{'x-result'}, 'no_token', 'its result');
 $response = exchange(get('/t'), $Enforced);
 is($response->{status}, 401, 'off in the server');
 passes(exchange(get('/dry'), $Enforced), 'no_token_dry_run', '/dry');
+
+# a variable, and below it
+
+my $yes = "X-Dry: on\r\n";
+
+dry('no_token', "/var$_", undef, $yes) for '', '/same', '/on';
+dry('no_token', '/var/on');
+is(exchange(get("/var$_"))->{status}, 401, "var$_, enforced")
+    for '', '/same', '/off';
+is(exchange(get('/var/off', undef, $yes))->{status}, 401, 'off below');
 --- calls: 0
 
 

@@ -302,6 +302,18 @@ $::Config . <<"END";
         auth_api_token_module \$arg_module;
 $::Proxy
     }
+
+    location /late {
+        auth_api_token "one";
+        auth_api_token_dry_run off;
+        error_page 401 = \@late;
+        try_files /dev/null =204;
+    }
+
+    location \@late {
+        auth_api_token "two";
+        try_files /dev/null =401;
+    }
 END
 --- api
 token TKN-0000-0001
@@ -318,6 +330,15 @@ is(moved(figures_of()->{decisions}), 'malformed:1 module:2 no_token:1 '
    . 'unavailable:1 unknown:1', 'refused');
 is(moved(figures_of()->{dry_run}), 'malformed:1 module:1 no_token:1 pass:1 '
    . 'unavailable:1 unknown:1', 'dry run');
+
+# and an error of later is not ours
+
+my $response = exchange(get('/late', $::Bad));
+
+is($response->{status}, 401, 'status of later');
+is($response->{headers}{'x-result'}, 'unknown_dry_run', 'result');
+is($response->{headers}{'www-authenticate'}, undef, 'no challenge');
+like($response->{body}, qr/<title>401/, 'page of nginx');
 --- calls: 3
 
 
