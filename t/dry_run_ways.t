@@ -312,7 +312,14 @@ $::Proxy
 
     location \@late {
         auth_api_token "two";
+        auth_request /refuses;
         try_files /dev/null =401;
+    }
+
+    location = /refuses {
+        internal;
+        if (\$http_x_other = yes) { return 204; }
+        return 401;
     }
 END
 --- api
@@ -333,12 +340,14 @@ is(moved(figures_of()->{dry_run}), 'malformed:1 module:1 no_token:1 pass:1 '
 
 # and an error of later is not ours
 
-my $response = exchange(get('/late', $::Bad));
+for my $other ('', $::Other) {
+    my $response = exchange(get('/late', $::Bad, $other));
 
-is($response->{status}, 401, 'status of later');
-is($response->{headers}{'x-result'}, 'unknown_dry_run', 'result');
-is($response->{headers}{'www-authenticate'}, undef, 'no challenge');
-like($response->{body}, qr/<title>401/, 'page of nginx');
+    is($response->{status}, 401, 'status of later');
+    is($response->{headers}{'x-result'}, 'unknown_dry_run', 'result');
+    is($response->{headers}{'www-authenticate'}, undef, 'no challenge');
+    like($response->{body}, qr/<title>401/, 'page of nginx');
+}
 --- calls: 3
 
 
