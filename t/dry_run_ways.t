@@ -615,3 +615,36 @@ $::Proxy
 END
 --- perl
 dry('unknown', '/t', $::Bad);
+
+
+
+=== TEST 15: the token object says nothing of who would be refused
+--- http_config eval: $::Http
+--- config eval
+$::Config . <<'END';
+    location /t {
+        auth_api_token "r";
+        auth_api_token_module $arg_module;
+        auth_api_token_object;
+    }
+END
+--- perl
+for my $token (token('TKN-1234-5678'), $::Bad, 'a b', undef) {
+    my $response = exchange(get('/t', $token));
+    my $headers = $response->{headers};
+
+    is($response->{status}, 200, 'status');
+    like($headers->{'x-result'}, qr/_dry_run\z/, 'result');
+    is($response->{body}, '{}', 'body');
+    is($headers->{"x-mpt-$_"}, '', $_)
+        for qw(token-id token-name account-id account-name account-type modules
+               extensions);
+    is($headers->{age}, undef, 'no age');
+    is($headers->{'cache-control'}, 'no-store', 'and not to be kept');
+}
+
+my $response = exchange(get('/t?module=MOD-0478', token('TKN-1234-5678')));
+
+like($response->{body}, qr/^\{"id":"TKN-1234-5678",/, 'who passes');
+is($response->{headers}{'x-mpt-token-id'}, 'TKN-1234-5678', 'and its header');
+--- calls: 2

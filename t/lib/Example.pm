@@ -25,7 +25,7 @@ package Example;
 use strict;
 use warnings;
 
-use AuthApiToken;
+use AuthApiToken qw(listen_port exchange read_response until_true check_zone);
 use Exporter qw(import);
 use File::Copy ();
 use File::Temp qw(tempdir);
@@ -279,13 +279,26 @@ sub ask {
 
     return exchange($request, $port) if !$tls;
 
-    my $sock = IO::Socket::SSL->new(PeerAddr => '127.0.0.1', PeerPort => $port,
-                                    SSL_verify_mode => 0, Timeout => 10)
-        or die "TLS: $IO::Socket::SSL::SSL_ERROR";
+    my $sock = $self->client($port);
 
     print {$sock} $request;
 
     return read_response($sock, $request =~ /\AHEAD /);
+}
+
+
+# a connection with TLS
+
+sub client {
+    my ($self, $port) = @_;
+
+    # one context for all, since it takes its time
+
+    $self->{tls} ||= IO::Socket::SSL::SSL_Context->new(SSL_verify_mode => 0);
+
+    return IO::Socket::SSL->new(PeerAddr => '127.0.0.1', PeerPort => $port,
+                                SSL_reuse_ctx => $self->{tls}, Timeout => 10)
+           || die "TLS: $IO::Socket::SSL::SSL_ERROR";
 }
 
 
