@@ -26,7 +26,6 @@ static void ngx_http_auth_api_token_review(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx,
     ngx_http_auth_api_token_loc_conf_t *alcf);
 static ngx_int_t ngx_http_auth_api_token_preflight(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_auth_api_token_is_access(ngx_http_request_t *r);
 static ngx_int_t ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
 
@@ -52,6 +51,8 @@ ngx_int_t
 ngx_http_auth_api_token_handler(ngx_http_request_t *r)
 {
     ngx_int_t                            rc;
+    ngx_http_phase_handler_t            *ph;
+    ngx_http_core_main_conf_t           *cmcf;
     ngx_http_auth_api_token_ctx_t       *ctx;
     ngx_http_auth_api_token_loc_conf_t  *alcf;
 
@@ -69,9 +70,16 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    if (alcf->preaccess && !ngx_http_auth_api_token_is_access(r)) {
-        ctx->reason = NGX_HTTP_AUTH_API_TOKEN_UNDECIDED;
-        return NGX_DECLINED;
+    if (alcf->preaccess) {
+        cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+        ph = cmcf->phase_engine.handlers;
+
+        if (ph[r->phase_handler].checker != ngx_http_core_access_phase) {
+            ctx->reason = NGX_HTTP_AUTH_API_TOKEN_UNDECIDED;
+            ctx->next = ph[ph[r->phase_handler].next].next;
+
+            return NGX_DECLINED;
+        }
     }
 
     /* an error page for a refusal keeps its header, a fallback does not */
@@ -387,20 +395,6 @@ ngx_http_auth_api_token_preflight(ngx_http_request_t *r)
     }
 
     return NGX_OK;
-}
-
-
-/* one handler serves two phases */
-
-static ngx_uint_t
-ngx_http_auth_api_token_is_access(ngx_http_request_t *r)
-{
-    ngx_http_core_main_conf_t  *cmcf;
-
-    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
-
-    return cmcf->phase_engine.handlers[r->phase_handler].checker
-           == ngx_http_core_access_phase;
 }
 
 

@@ -53,11 +53,12 @@ ngx_http_auth_api_token_get_facts(ngx_http_request_t *r)
         return NULL;
     }
 
-    /* of "preaccess", and then there was a redirect */
+    /* of "preaccess", and then there was a redirect, or others let it in */
 
     if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_UNDECIDED
-        && ngx_http_get_module_ctx(r->main, ngx_http_auth_api_token_module)
-           == NULL)
+        && (ngx_http_get_module_ctx(r->main, ngx_http_auth_api_token_module)
+            == NULL
+            || r->main->phase_handler >= ctx->next))
     {
         return NULL;
     }

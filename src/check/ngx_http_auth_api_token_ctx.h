@@ -92,8 +92,9 @@ ngx_http_auth_api_token_ctx_t *ngx_http_auth_api_token_get_ctx(
 
 
 /*
- * Returns what is proved of the main request of r, or NULL.  Before the
- * decision, that is for the location alone that is to make it.
+ * Returns what is proved of the main request of r, or NULL.  Where there is no
+ * decision yet, that is for the location alone that is to make it, and up to
+ * the access phase.
  */
 
 ngx_http_auth_api_token_facts_t *ngx_http_auth_api_token_get_facts(
