@@ -47,11 +47,17 @@ ngx_int_t
 ngx_http_auth_api_token_meets_extension(ngx_http_auth_api_token_facts_t *facts,
     ngx_str_t *value)
 {
+    /* a value must not be taken for what stands for all, or for omitted */
+
+    if (ngx_http_auth_api_token_valid_extension(value) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
     if (facts->extensions.len
         && facts->extensions.data[0]
            == NGX_HTTP_AUTH_API_TOKEN_EXTENSIONS_ALL[0])
     {
-        return ngx_http_auth_api_token_valid_extension(value);
+        return NGX_OK;
     }
 
     return ngx_http_auth_api_token_has(facts->extensions, value);
