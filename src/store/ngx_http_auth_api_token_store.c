@@ -600,6 +600,12 @@ ngx_http_auth_api_token_store_keep(ngx_http_auth_api_token_store_t *store,
 
     if (record) {
         record->asked = verdict->asked;
-        record->tried = (uint32_t) (now - NGX_HTTP_AUTH_API_TOKEN_PAUSE);
+        record->tried = (uint32_t) now;
+
+        /* what has an age may be due at once, and so may the next answer */
+
+        if (verdict->age == 0) {
+            record->tried -= NGX_HTTP_AUTH_API_TOKEN_PAUSE;
+        }
     }
 }
