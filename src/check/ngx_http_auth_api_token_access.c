@@ -280,12 +280,16 @@ ngx_http_auth_api_token_prove(ngx_http_request_t *r,
             ngx_http_auth_api_token_store_waited(alcf->cache->zone->store,
                                                 ngx_current_msec - ctx->began);
 
-            /* an API that remembers, too, may do so for too long */
+            /*
+             * An API that remembers, too, may do so for too long.  But it
+             * answers, so that no stale facts do, this answer among them.
+             */
 
             if (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_PASS
                 && verdict->age >= alcf->cache->valid)
             {
                 verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
+                verdict->health = NGX_HTTP_AUTH_API_TOKEN_UNTOLD;
                 verdict->cause = "the answer is older than \"valid\"";
             }
         }
