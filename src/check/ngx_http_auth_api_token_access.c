@@ -361,9 +361,10 @@ ngx_http_auth_api_token_review(ngx_http_request_t *r,
             return;
         }
 
-    } else if ((ngx_msec_int_t) (verdict->asked - ctx->created) >= 0) {
-
-        /* the API was asked for this request */
+    } else if ((ngx_msec_int_t) (verdict->asked + verdict->age - ctx->created)
+               >= 0)
+    {
+        /* the API was asked for this request, however old its word is */
 
         return;
     }
