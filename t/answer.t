@@ -145,6 +145,8 @@ for my $number ('9' x 30, '-1', '1.5', '1e10') {
 my %want = (
     '200-active'             => ['TKN-1234-5678', 204, 'pass'],
     '200-list-one'           => ['TKN-1234-5678', 204, 'pass'],
+    '200-extensions'         => ['TKN-1234-5678', 204, 'pass'],
+    '200-extensions-none'    => ['TKN-1234-5678', 204, 'pass'],
     '200-no-modules'         => ['TKN-1234-5682', 204, 'pass'],
     '200-operations-enabled' => ['TKN-1234-5681', 204, 'pass'],
     '200-documented-minimum' => ['TKN-4134-7330', 204, 'pass'],
@@ -156,6 +158,9 @@ my %want = (
     '401-problem'            => ['TKN-1234-5678', 401, 'unknown'],
     '403-problem'            => ['TKN-1234-5678', 403, 'unreadable'],
     '404-problem'            => ['TKN-1234-5678', 401, 'unknown']);
+
+is(join(' ', sort map { m{([\w-]+)\.json$} } glob 't/samples/*.json'),
+   join(' ', sort keys %want), 'all samples');
 
 for my $name (sort keys %want) {
     open my $in, '<', "t/samples/$name.json" or die "$name: $!";
@@ -172,4 +177,4 @@ for my $name (sort keys %want) {
     is($response->{status}, $status, "$name - status");
     is($response->{headers}{'x-result'}, $result, "$name - result");
 }
---- calls: 13
+--- calls: 15
