@@ -431,3 +431,38 @@ until_true('logged', sub { 3 <= (() = nginx_log() =~ /logged /g) });
 is(join(' ', nginx_log() =~ /logged (\S+)/g), '/t /t /t',
    'lookups are not logged');
 --- calls: 2
+
+
+
+=== TEST 14: an answer of Lua has an age, if it says so
+--- after: lua
+--- http_config eval: $::Zone
+--- config eval
+<<"END";
+    auth_api_token_cache tokens valid=10s;
+    location /ten {
+$::Checked
+        try_files /dev/null =204;
+    }
+    location /hour {
+$::Checked
+        auth_api_token_cache tokens valid=1h;
+        add_header X-Age \$auth_api_token_age;
+        try_files /dev/null =204;
+    }
+END
+--- lookup
+        content_by_lua_block {
+            ngx.header["Age"] = "100"
+            ngx.print('{"id":"', ngx.var.auth_api_token_claimed_id,
+                      '","status":"Active"}')
+        }
+--- perl
+my $token = token('TKN-1234-5678');
+
+is(ask($token, '/ten'), '503 unavailable MISS', 'too old') for 1 .. 2;
+like(ask($token, '/hour'), qr/^204 pass (?:HIT|MISS)$/, 'not too old');
+cmp_ok(exchange(request_of($token, '/hour'))->{headers}{'x-age'}, '>=', 100,
+       'age');
+is(ask($token, '/ten'), '503 unavailable MISS', 'still too old');
+--- calls: 0
