@@ -21,6 +21,16 @@ sub lines_of {
 }
 
 
+# the traceparent of a request that the API has seen
+
+sub traces {
+    my ($n) = @_;
+
+    return join ', ', map { $_->[1] } grep { lc $_->[0] eq 'traceparent' }
+                      @{figures()->{requests}[$n]{headers}};
+}
+
+
 no_long_string();
 run_tests();
 
@@ -453,3 +463,104 @@ Authorization: Bearer <TKN-1234-5678>
 --- error_code: 503
 --- error_log eval
 qr!connect\(\) failed .* client: 127\.0\.0\.1,.* request: "GET /_token_api HTTP/1\.1",.* subrequest: "/_token_api",.* upstream: "http://127\.0\.0\.1:1/TKN-1234-5678"!
+
+
+
+=== TEST 24: the trace of the request that began the lookup, where it is asked for
+--- config eval
+$::Config . <<'END';
+    location /show {
+        auth_api_token "r";
+        add_header X-Trace "[$auth_api_token_traceparent]";
+        try_files /dev/null =204;
+    }
+END
+--- lookup
+        proxy_pass http://token_api/public/v1/accounts/api-tokens/$auth_api_token_claimed_id;
+        proxy_set_header traceparent $auth_api_token_traceparent;
+--- perl
+my $trace = '9e02a91b64ac56904703a3a69ea9101d-56be90a29d0b0b25';
+my $n = 0;
+
+my @good = ("00-$trace-00", "00-$trace-01", "00-$trace-ff");
+
+for my $good (@good, "  00-$trace-01 ") {
+    exchange(request_of(token('TKN-1234-5678'), '/t',
+                        "traceparent: $good\r\n"));
+    is(traces($n++), $good =~ s/\s//gr, "'$good'");
+}
+
+exchange(request_of(token('TKN-1234-5678'), '/t',
+                    "TraceParent: $good[0]\r\ntracestate: a=b\r\n"));
+is(traces($n++), $good[0], 'in another case');
+
+for my $bad ('', 'x', $trace, "01-$trace-00", "ff-$trace-00", "00-$trace",
+             "00-$trace-0", "00-$trace-000", "00-$trace-0g", "00-$trace-00-00",
+             uc "00-$trace-00", '00-' . '0' x 32 . '-56be90a29d0b0b25-00',
+             '00-9e02a91b64ac56904703a3a69ea9101d-' . '0' x 16 . '-00',
+             "00-$trace-00,00-$trace-00", "00_$trace-00")
+{
+    exchange(request_of(token('TKN-1234-5678'), '/t',
+                        "traceparent: $bad\r\n"));
+    is(traces($n++), '', "'$bad'");
+}
+
+exchange($::Ask);
+is(traces($n++), '', 'none, and not that of another');
+
+is(exchange(request_of(token('TKN-1234-5678'), '/show',
+                       "traceparent: $good[0]\r\n"))->{headers}{'x-trace'},
+   '[]', 'it is for the lookup only');
+
+
+
+=== TEST 25: who waits for a lookup does not change its trace; a refresh has its own
+--- http_config
+    auth_api_token_zone zone=tokens:1m;
+--- config
+    auth_api_token_cache tokens valid=4s;
+
+    location /t {
+        auth_api_token "r";
+        add_header X-Name $auth_api_token_name;
+        try_files /dev/null =204;
+    }
+--- lookup
+        proxy_pass http://token_api/public/v1/accounts/api-tokens/$auth_api_token_claimed_id;
+        proxy_set_header traceparent $auth_api_token_traceparent;
+--- api
+fault any {"delay":60000}
+--- perl
+my $trace = '00-9e02a91b64ac56904703a3a69ea9101d-56be90a29d0b0b';
+my @socks = map { client() } 1 .. 5;
+my $n = 10;
+
+for my $sock (@socks) {
+    print {$sock} request_of(token('TKN-1234-5678'), '/t',
+                             "traceparent: $trace$n-01\r\n");
+    until_true('asked', sub { figures()->{calls} == 1 });
+    $n++;
+}
+
+api('POST', 'release');
+is(read_response($_)->{status}, 204, 'passes') for @socks;
+is(traces(0), "${trace}10-01", 'of the first');
+
+# the client that begins a refresh has its answer before the API is asked
+
+api('PUT', 'faults/any', { merge => { name => 'new' } });
+
+until_true('refreshed', sub {
+    my $name = exchange(request_of(token('TKN-1234-5678'), '/t',
+                                   "traceparent: $trace$n-01\r\n"))
+               ->{headers}{'x-name'};
+
+    return 1 if $name eq 'new';
+
+    $n = 20 + ($n - 19) % 70;
+    return 0;
+});
+
+like(traces(1), qr/^${trace}\d\d-01$/, 'of a refresh');
+isnt(traces(1), "${trace}10-01", 'another one');
+--- calls: 2
