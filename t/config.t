@@ -61,6 +61,7 @@ sub server {
 
 my $id = qr/such as "ACC-1234-5678"/;
 my $module = qr/such as "MOD-0478" or a module code/;
+my $extension = qr/an extension id such as "EXT-1234-5678"/;
 my $time = qr/a time from 1ms to 60s/;
 my $zone = 'auth_api_token_zone zone=tokens:1m;';
 my $named = qr/expected "zone=NAME:SIZE", a name of .* and a size such as "10m"/;
@@ -186,6 +187,32 @@ for my $case (
     ['module code with a space', 'auth_api_token_module "new market";',
      $module],
     ['empty module', 'auth_api_token_module "";', $module],
+    ['extension of another kind', 'auth_api_token_extension MOD-0478;',
+     qr/invalid value "MOD-0478" in "auth_api_token_extension", expected an ext/],
+    ['extension with a short group', 'auth_api_token_extension EXT-12;',
+     $extension],
+    ['extension without digits', 'auth_api_token_extension EXT-;', $extension],
+    ['extension without a prefix', 'auth_api_token_extension 1234-5678;',
+     $extension],
+    ['extension in lower case', 'auth_api_token_extension ext-1234-5678;',
+     $extension],
+    ['extension with letters', 'auth_api_token_extension EXT-1234-567a;',
+     $extension],
+    ['extension with five groups',
+     'auth_api_token_extension EXT-1234-1234-1234-1234-1234;', $extension],
+    ['extensions in one', 'auth_api_token_extension EXT-1234-5678,EXT-1234-5679;',
+     $extension],
+    ['all extensions', 'auth_api_token_extension *;', $extension],
+    ['any extension', 'auth_api_token_extension ?;', $extension],
+    ['empty extension', 'auth_api_token_extension "";', $extension],
+    ['second extension is wrong',
+     'auth_api_token_extension EXT-1234-5678 EXT;', $extension],
+    ['extension of more than a variable', 'auth_api_token_extension EXT-$arg_a;',
+     $extension],
+    ['extension of an unknown variable', 'auth_api_token_extension $nope;',
+     qr/unknown "nope" variable/],
+    ['no extension', 'auth_api_token_extension;',
+     qr/invalid number of arguments in "auth_api_token_extension"/],
     ['require without a variable', 'auth_api_token_require yes;',
      qr/invalid value "yes" in "auth_api_token_require", expected variables/],
     ['require with two variables in one', 'auth_api_token_require $arg_a,$arg_b;',
@@ -256,6 +283,46 @@ refused('status and purge in one place',
         "$zone" . server('auth_api_token_status; auth_api_token_purge tokens;'),
         qr/"auth_api_token_purge" directive has no place beside/);
 
+# the token object: there has to be a token
+
+my $object = 'auth_api_token_object;';
+my $needs = qr/"auth_api_token_object" in location "\/t" of server "" needs "auth_api_token"/;
+
+refused('an object of no token', server($object), $needs);
+refused('an object of no token below one',
+        $on . server("auth_api_token off; $object"), $needs);
+refused('an object of no token, but for some methods',
+        server("auth_api_token_request /_api; $object"
+               . ' limit_except GET { auth_api_token "r"; }'), $needs);
+refused('an object of no token for some methods',
+        $on . server("limit_except GET { auth_api_token off; } $object"),
+        $needs);
+refused('two objects', $on . server("$object $object"),
+        qr/"auth_api_token_object" directive is duplicate/);
+refused('an object of something', $on . server('auth_api_token_object on;'),
+        qr/invalid number of arguments in "auth_api_token_object"/);
+refused('an object for a server', "$on server { listen 127.0.0.1:1984;"
+        . " $object location /t { } }",
+        qr/"auth_api_token_object" directive is not allowed here/);
+refused('an object in if', $on . server("if (\$arg_a) { $object }"),
+        qr/"auth_api_token_object" directive is not allowed here/);
+
+for my $other ('auth_api_token_status', 'auth_api_token_purge tokens') {
+    my ($name) = $other =~ /(\w+)/;
+
+    refused("$name and an object", "$zone $on" . server("$other; $object"),
+            qr/"auth_api_token_object" directive has no place beside/);
+    refused("an object and $name", "$zone $on" . server("$object $other;"),
+            qr/"$name" directive has no place beside/);
+}
+
+accepted('an object', server("$on $object"));
+accepted('an object of a token that all have', $on . server($object));
+accepted('an object in a location of another', $on . server(
+    "$object location /t/in { $object }"));
+accepted('a page in a location of an object', server(
+    "$on $object location /t/in { auth_api_token off; }"));
+
 accepted('all of it', server(
     'auth_api_token "realm $host" token=$http_x_token format=idt;'
     . 'auth_api_token_request /_api credential=service api=prod-1 timeout=2s;'
@@ -265,6 +332,8 @@ accepted('all of it', server(
     . 'auth_api_token_account_type Client Vendor Operations $arg_type;'
     . 'auth_api_token_module MOD-0478 MOD-1756-1452 billing 365-ea $arg_m;'
     . 'auth_api_token_module MOD-1234;'
+    . 'auth_api_token_extension EXT-1234-5678 EXT-1234-5678-9012 $arg_e;'
+    . 'auth_api_token_extension EXT-1234;'
     . 'auth_api_token_require $arg_a ${arg_b} error=401;'
     . 'auth_api_token_require $arg_c;'
     . 'auth_api_token_https $arg_https; auth_api_token_dry_run $arg_dry;'
