@@ -545,6 +545,7 @@ model_end(model_t *m)
     } else if (model_random(3)) {
         v.reason = T(PASS);
         v.health = model_random(20) ? T(WELL) : T(UNTOLD);
+        v.age = model_random(3) ? 0 : model_random(20) * 1000;
 
     } else {
         v.reason = T(UNKNOWN) + model_random(T(UNREADABLE) - T(UNKNOWN) + 1);
@@ -556,13 +557,14 @@ model_end(model_t *m)
     n.health = v.health;
     n.status = v.status;
     n.retry_after = v.retry_after;
-    n.asked = h->naive.now;
+    n.asked = h->naive.now - (int64_t) v.age;
+    n.age = v.age;
     n.len = model_facts(m, n.version, h->naive.id == NAIVE_NONE, &v.facts,
                         &n.facts_id, &n.account);
     n.id_len = v.facts.id.len;
     n.account_len = v.facts.account_id.len;
 
-    v.asked = h->question.now;
+    v.asked = h->question.now - v.age;
 
     h->question.now = m->naive.base + (uint64_t) m->now;
     h->naive.now = m->now;
@@ -575,8 +577,8 @@ model_end(model_t *m)
     /* some give back what they have not got any more */
 
     h->used = model_random(16) == 0;
-    h->question.now = v.asked;
-    h->naive.now = n.asked;
+    h->question.now = v.asked + v.age;
+    h->naive.now = n.asked + n.age;
 }
 
 

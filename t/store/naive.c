@@ -453,6 +453,11 @@ naive_keep(naive_t *m, naive_lease_t *l, naive_question_t *q,
     l->state = T(FREE);
     l->deadline = q->now;
 
+    if (r && v->age && r->asked > v->asked) {
+        r->tried = q->now;
+        return;
+    }
+
     if (r) {
         r->used = 0;
     }
@@ -483,7 +488,7 @@ naive_keep(naive_t *m, naive_lease_t *l, naive_question_t *q,
     r->version = v->version;
     r->reason = v->reason;
     r->asked = v->asked;
-    r->tried = q->now - 1000;
+    r->tried = q->now - (v->age ? 0 : 1000);
 
     if (q->id == NAIVE_NONE && (r->kind == T(FACTS) || v->id_len <= 64)) {
         r->facts_id = v->facts_id;

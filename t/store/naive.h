@@ -86,6 +86,7 @@ typedef struct {
     int         status;
     int64_t     retry_after;
     int64_t     asked;
+    int64_t     age;                   /* of that, as the API has it */
     size_t      len;                   /* of facts, but the id's */
     int         facts_id;
     size_t      id_len;
