@@ -197,3 +197,45 @@ ask('/t', "idt:TKN-1234-5678:MADEUP$_") for 61 .. 120;
 
 cmp_ok(zone()->{denials}{entries}, '>', $before + 30, 'more than that');
 check_zone();
+
+
+
+=== TEST 5: what a token may act through, and since when that is known
+--- http_config eval: $::Zone
+--- config
+    auth_api_token_cache tokens valid=1h;
+    add_header X-All "$auth_api_token_result $auth_api_token_cache_status [$auth_api_token_extensions]" always;
+    add_header X-Age $auth_api_token_age always;
+
+    location /any { auth_api_token "r"; try_files /n =204; }
+    location /one { auth_api_token "r"; auth_api_token_extension EXT-1234-5678; try_files /n =204; }
+--- perl
+my @forms = (['', '*', 'pass'], [',"extensions":null', '*', 'pass'],
+             [',"extensions":[]', '', 'extension'],
+             [',"extensions":[{"id":"EXT-1234-5678"}]', 'EXT-1234-5678', 'pass'],
+             [',"$meta":{"omitted":["extensions"]}', '', 'extension']);
+
+for my $reloads (0, 1) {
+    is(reload(), 1, 'reloaded') if $reloads;
+
+    for my $n (0 .. $#forms) {
+        my ($members, $variable, $one) = @{$forms[$n]};
+        my $cache = $reloads ? 'HIT' : 'MISS';
+        my $id = "TKN-0000-000$n";
+
+        api('PUT', "faults/$id",
+            { headers => { Age => 100 },
+              body => "{\"id\":\"$id\",\"status\":\"Active\"$members}" });
+
+        my $any = ask('/any', token($id));
+
+        is($any->{headers}{'x-all'}, "pass $cache [$variable]",
+           "'$members' - any");
+        cmp_ok($any->{headers}{'x-age'}, '>=', 100, "'$members' - age");
+
+        is(ask('/one', token($id))->{headers}{'x-all'},
+           "$one HIT [" . ($one eq 'pass' ? $variable : '') . ']',
+           "'$members' - one");
+    }
+}
+--- calls: 5
