@@ -46,13 +46,6 @@ static ngx_http_auth_api_token_values_t  ngx_http_auth_api_token_extension = {
 };
 
 
-static ngx_conf_enum_t  ngx_http_auth_api_token_phases[] = {
-    { ngx_string("access"), 0 },
-    { ngx_string("preaccess"), 1 },
-    { ngx_null_string, 0 }
-};
-
-
 static ngx_command_t  ngx_http_auth_api_token_commands[] = {
 
     { ngx_string("auth_api_token_zone"),
@@ -160,10 +153,10 @@ static ngx_command_t  ngx_http_auth_api_token_commands[] = {
 
     { ngx_string("auth_api_token_phase"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_auth_api_token_set_phase,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_auth_api_token_loc_conf_t, preaccess),
-      &ngx_http_auth_api_token_phases },
+      NULL },
 
     { ngx_string("auth_api_token_object"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,

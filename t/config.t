@@ -257,6 +257,24 @@ for my $case (
     ['dry run in limit_except',
      'limit_except GET { auth_api_token_dry_run on; }',
      qr/"auth_api_token_dry_run" directive is not allowed here/],
+    ['phase of another name', 'auth_api_token_phase rewrite;',
+     qr/invalid value "rewrite" in "auth_api_token_phase", expected "access" or "preaccess"/],
+    ['phase in other letters', 'auth_api_token_phase Access;',
+     qr/invalid value "Access" in "auth_api_token_phase"/],
+    ['phase of a variable', 'auth_api_token_phase $arg_a;',
+     qr/invalid value "\$arg_a" in "auth_api_token_phase"/],
+    ['an empty phase', 'auth_api_token_phase "";',
+     qr/invalid value "" in "auth_api_token_phase"/],
+    ['two phases', 'auth_api_token_phase access preaccess;',
+     qr/invalid number of arguments in "auth_api_token_phase"/],
+    ['no phase', 'auth_api_token_phase;',
+     qr/invalid number of arguments in "auth_api_token_phase"/],
+    ['duplicate _phase',
+     'auth_api_token_phase access; auth_api_token_phase access;',
+     qr/"auth_api_token_phase" directive is duplicate/],
+    ['phase in limit_except',
+     'limit_except GET { auth_api_token_phase preaccess; }',
+     qr/"auth_api_token_phase" directive is not allowed here/],
     ['problem of another value', 'auth_api_token_problem yes;',
      qr/invalid value "yes" in "auth_api_token_problem" directive/],
     ['preflight of another value', 'auth_api_token_preflight yes;',
@@ -595,6 +613,12 @@ for my $case (
      . ' burst=1;' . server(
         'auth_api_token_denied_limit a-${host} burst=1000000'
         . ' rate=1000000r/s;')],
+    ['phases, for all, a server and a location',
+     'auth_api_token_phase access;' . server(
+        "$on auth_api_token_phase preaccess;"
+        . 'location /t/a { auth_api_token_phase access; }')],
+    ['a phase where nothing is checked',
+     server('auth_api_token_phase preaccess;')],
     ['status and purge', $zone . server(
         'location /t/a { auth_api_token_status; }'
         . 'location /t/b { auth_api_token_status json; }'

@@ -463,6 +463,39 @@ ngx_http_auth_api_token_set_switch(ngx_conf_t *cf, ngx_command_t *cmd,
 }
 
 
+char *
+ngx_http_auth_api_token_set_phase(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    char  *p = conf;
+
+    ngx_str_t   *value;
+    ngx_uint_t  *preaccess;
+
+    preaccess = (ngx_uint_t *) (p + cmd->offset);
+
+    if (*preaccess != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "access") == 0) {
+        *preaccess = 0;
+
+    } else if (ngx_strcmp(value[1].data, "preaccess") == 0) {
+        *preaccess = 1;
+
+    } else {
+        return ngx_http_auth_api_token_invalid(cf, cmd, &value[1],
+                                               "\"access\" or "
+                                               "\"preaccess\"");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 static char *
 ngx_http_auth_api_token_off(ngx_conf_t *cf, ngx_command_t *cmd)
 {

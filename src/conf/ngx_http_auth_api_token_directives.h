@@ -47,6 +47,8 @@ char *ngx_http_auth_api_token_set_require(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 char *ngx_http_auth_api_token_set_switch(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+char *ngx_http_auth_api_token_set_phase(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_DIRECTIVES_H_INCLUDED_ */
