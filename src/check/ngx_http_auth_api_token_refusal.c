@@ -495,6 +495,7 @@ ngx_http_auth_api_token_set_problem(ngx_http_request_t *r,
     /* another module may let in whom this one refuses, and fail later */
 
     if (ctx
+        && ctx->reason != NGX_HTTP_AUTH_API_TOKEN_UNDECIDED
         && ctx->status == r->err_status
         && r->phase_handler < ctx->next)
     {
