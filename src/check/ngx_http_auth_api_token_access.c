@@ -43,6 +43,12 @@ ngx_http_auth_api_token_preaccess_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
+    /* who knows nothing does not wait there, and would count twice */
+
+    if (r->post_action) {
+        return NGX_DECLINED;
+    }
+
     return ngx_http_auth_api_token_handler(r);
 }
 
