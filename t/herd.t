@@ -64,21 +64,6 @@ sub herd {
 }
 
 
-# whether nginx has read all that was sent to it
-
-sub all_read {
-    my $hex = sprintf '%04X', listen_port();
-
-    open my $tcp, '<', '/proc/net/tcp' or die;
-
-    return !grep {
-        my @f = split;
-        $f[1] =~ /:$hex\z/ && $f[3] eq '01'
-            && ($f[4] !~ /:00000000\z/ || !$f[9])
-    } <$tcp>;
-}
-
-
 # Which worker takes a connection is for the kernel to say: more of them come
 # until each has some.  The answer of the API is not due before all of them wait.
 

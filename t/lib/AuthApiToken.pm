@@ -9,10 +9,15 @@ package AuthApiToken;
 #     api          commands for the emulator, one a line: "token ID {json}",
 #                  "fault ID {json}"; TKN-1234-5678 is always there
 #     calls        how many lookups the API must have seen after the block
+#     calls_preaccess  the same where it is asked in the preaccess phase, before
+#                  other modules refuse, or allow
 #     connections  over how many connections they must have come
 #     perl         code that is run in place of "request"
 #     lookup       what the lookup location holds, in place of proxy_pass
 #     bare_config  the block's "config" is all there is in the server
+#
+# With TEST_NGINX_PHASE, "preaccess", the API is asked in that phase wherever
+# a block does not say otherwise.
 
 use strict;
 use warnings;
@@ -28,8 +33,8 @@ use Test::More ();
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(api api_connections client exchange figures read_response
-                 request_of token until_true nginx_log nginx_pid worker_pids
-                 listen_port check_zone $Location);
+                 request_of token until_true all_read nginx_log nginx_pid
+                 worker_pids listen_port check_zone $Location);
 
 our $Secret = 'MADEUPmadeup0123456789MADEUPmadeup'
               . '0123456789MADEUPmadeup01234567';
@@ -295,6 +300,21 @@ sub until_true {
 }
 
 
+# whether nginx has read all that was sent to it
+
+sub all_read {
+    my $hex = sprintf '%04X', listen_port();
+
+    open my $tcp, '<', '/proc/net/tcp' or die "/proc/net/tcp: $!";
+
+    return !grep {
+        my @f = split;
+        $f[1] =~ /:$hex\z/ && $f[3] eq '01'
+            && ($f[4] !~ /:00000000\z/ || !$f[9])
+    } <$tcp>;
+}
+
+
 sub nginx_log {
     my $root = Test::Nginx::Util::server_root();
 
@@ -358,6 +378,12 @@ sub prepare {
         keepalive 4;
     }
 END
+
+    if ($ENV{TEST_NGINX_PHASE}) {
+        $block->set_value('http_config',
+                          "    auth_api_token_phase $ENV{TEST_NGINX_PHASE};\n"
+                          . $block->http_config);
+    }
 
     if (!defined $block->bare_config) {
         my $lookup = defined $block->lookup ? $block->lookup : <<'END';
@@ -427,6 +453,12 @@ sub run_block {
 
     for my $figure (qw(calls connections)) {
         my $want = $block->$figure;
+
+        if ($figure eq 'calls' && ($ENV{TEST_NGINX_PHASE} || '') eq 'preaccess'
+            && defined $block->calls_preaccess)
+        {
+            $want = $block->calls_preaccess;
+        }
 
         next unless defined $want;
 

@@ -1,13 +1,20 @@
 package Http2;
 
-# HTTP/2 by hand, for what no client does on demand: streams that are reset.
+# HTTP/2 by hand, for what no client does on demand: streams that are reset, and
+# many that begin at once.
 
 use strict;
 use warnings;
 
 use Exporter qw(import);
+use IO::Select ();
 
-our @EXPORT = qw(preface get_stream reset_stream);
+our @EXPORT = qw(preface get_stream reset_stream read_statuses);
+
+# https://www.rfc-editor.org/rfc/rfc7541#appendix-A
+
+my %indexed = (8 => 200, 9 => 204, 10 => 206, 11 => 304, 12 => 400, 13 => 404,
+               14 => 500);
 
 
 # what a connection begins with: the preface, and SETTINGS that change nothing
@@ -35,6 +42,44 @@ sub reset_stream {
     my ($stream) = @_;
 
     return frame(3, 0, $stream, pack 'N', 8);
+}
+
+
+# reads the responses to n streams: their statuses, as they come
+
+sub read_statuses {
+    my ($sock, $n) = @_;
+
+    my $limit = time + 30;
+    my $in = '';
+    my @statuses;
+
+    while (@statuses < $n) {
+        if (length $in < 9 || length $in < 9 + unpack 'N', "\0$in") {
+            my $left = $limit - time;
+
+            last if $left <= 0 || !IO::Select->new($sock)->can_read($left)
+                    || !sysread $sock, $in, 65536, length $in;
+            next;
+        }
+
+        my $length = unpack 'N', "\0$in";
+        my ($type) = unpack 'x3 C', substr $in, 0, 9, '';
+        my $payload = substr $in, 0, $length, '';
+
+        next if $type != 1;
+
+        # the status comes first, but for a change of the table's size
+
+        $payload =~ s/\A[\x20-\x3f]+//;
+
+        my $first = ord $payload;
+
+        push @statuses, $first & 0x80 ? $indexed{$first & 0x7f}
+                                      : substr $payload, 2, 3;
+    }
+
+    return @statuses;
 }
 
 
