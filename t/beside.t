@@ -223,6 +223,7 @@ is(exchange("$get\r\nX-Real-IP: 192.0.2.8\r\n\r\n")->{status}, 403, 'denied');
 my %headers = map { @$_ } @{figures()->{requests}[0]{headers}};
 is($headers{'X-Remote'}, '192.0.2.7', 'the lookup knows too');
 --- calls: 1
+--- calls_preaccess: 2
 
 
 

@@ -129,6 +129,7 @@ Authorization: Bearer <TKN-1234-5678>
 --- response_body_unlike
 problem
 --- calls: 0
+--- calls_preaccess: 1
 
 
 
@@ -150,6 +151,7 @@ X-Token: <TKN-1234-5678>
 GET /t
 --- error_code: 401
 --- calls: 0
+--- calls_preaccess: 1
 
 
 

@@ -47,6 +47,7 @@ is(ask(''), '204 -', 'no token');
 is(ask($::Bad), '204 -', 'a bad token');
 is(ask("Authorization: Bearer a b\r\n"), '204 -', 'not even one');
 --- calls: 0
+--- calls_preaccess: 1
 
 
 
@@ -173,6 +174,7 @@ is(ask("${\$::Basic}X-Token: <TKN-1234-5678>\r\n"), '204 pass', 'both');
 is(ask($::Basic), '401 no_token Bearer', 'a password only');
 is(ask("X-Token: <TKN-1234-5678>\r\n"), '401 - Basic', 'a token only');
 --- calls: 1
+--- calls_preaccess: 2
 
 
 
@@ -260,6 +262,7 @@ like(exchange("$::Get$::Bad\r\n")->{body}, qr/^\{"type"/, 'problem');
 is(ask($::Good), '204 pass', 'the first');
 is(ask($::Good), '503 -', 'the second, of the same claimed id');
 --- calls: 1
+--- calls_preaccess: 2
 
 
 
