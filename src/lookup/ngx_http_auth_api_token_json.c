@@ -216,11 +216,11 @@ ngx_http_auth_api_token_read_modules(ngx_pool_t *pool, json_t *modules,
         }
     }
 
-    rc = ngx_http_auth_api_token_list(pool, sorted, "id", ",", 0,
+    rc = ngx_http_auth_api_token_list(pool, sorted, "id", ", ", 0,
                                       &facts->modules);
 
     if (rc == NGX_OK) {
-        rc = ngx_http_auth_api_token_list(pool, sorted, "code", ",", 1,
+        rc = ngx_http_auth_api_token_list(pool, sorted, "code", ", ", 1,
                                           &facts->codes);
     }
 
@@ -259,7 +259,7 @@ ngx_http_auth_api_token_read_extensions(ngx_pool_t *pool, json_t *root,
         return NGX_ERROR;
     }
 
-    return ngx_http_auth_api_token_list(pool, extensions, "id", ",*?", 0, dst);
+    return ngx_http_auth_api_token_list(pool, extensions, "id", ", *?", 0, dst);
 }
 
 

@@ -46,7 +46,8 @@ typedef enum {
 
 /*
  * What the token API said of a token.  Control bytes, non-ASCII and "%" are
- * percent-encoded; what the API left out is empty.  Lists are comma-separated.
+ * percent-encoded; what the API left out is empty.  Lists are comma-separated;
+ * commas and blanks in them are percent-encoded, too.
  * The codes are those of the modules in their order, with an empty one for
  * a module without a code; those of modules without an id come last.  The
  * members are strings only, so that they can be copied as an array.
