@@ -227,8 +227,13 @@ served(ask($example, token('TKN-1234-5678')), 'TKN-1234-5678', 'good');
 
 # when it has held
 
-$example->reload(['auth_api_token_dry_run $dry_run;', '']);
-is(ask($example, token($Ids[0]))->{status}, 403, 'without the directive');
+my $text = $example->read('nginx.conf', 'conf');
+my @blocks = $text =~ /^(    (?:map|split_clients) .*?^    \}\n)/msg;
+
+is(scalar @blocks, 2, 'a map and split_clients');
+$example->reload(map { [$_, ''] } @blocks, ' dry_run=$dry_run',
+                                  'auth_api_token_dry_run $dry_run;');
+is(ask($example, token($Ids[0]))->{status}, 403, 'without all of that');
 
 $example->reload(['auth_api_token_account_type',
                   'auth_api_token_dry_run on; auth_api_token_account_type']);
