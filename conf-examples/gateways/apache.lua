@@ -29,7 +29,8 @@ function check(r)
         end
     end
 
-    -- Apache removes what is named here, on its way to the backend
+    -- Apache removes the headers that Connection names, on their way to the
+    -- backend, and with them who is calling
 
     if (r.headers_in["Connection"] or ""):lower():find("x-mpt", 1, true) then
         return 400
