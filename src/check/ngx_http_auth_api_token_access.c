@@ -30,7 +30,7 @@ static ngx_int_t ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
 
 
-/* what limits clients runs after it, and needs to know who they are */
+/* limit_req and limit_conn run after it, and may limit by who is calling */
 
 ngx_int_t
 ngx_http_auth_api_token_preaccess_handler(ngx_http_request_t *r)
@@ -43,7 +43,7 @@ ngx_http_auth_api_token_preaccess_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    /* who knows nothing does not wait there, and would count twice */
+    /* a post_action never waits, and would count a miss in both phases */
 
     if (r->post_action) {
         return NGX_DECLINED;
@@ -81,6 +81,9 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
         ph = cmcf->phase_engine.handlers;
 
         if (ph[r->phase_handler].checker != ngx_http_core_access_phase) {
+
+            /* the access phase decides, and ends before the handler "next" */
+
             ctx->reason = NGX_HTTP_AUTH_API_TOKEN_UNDECIDED;
             ctx->next = ph[ph[r->phase_handler].next].next;
 
@@ -131,8 +134,8 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
 
 
 /*
- * NGX_OK, with a context that knows of no decision; or what a handler has to
- * return, for want of anything to check, as r still waits, or after an error
+ * NGX_OK, with a context without a decision; or what the handler has to return
+ * if nothing is to be checked, if r still waits, or after an error
  */
 
 static ngx_int_t
@@ -205,8 +208,8 @@ ngx_http_auth_api_token_begin(ngx_http_request_t *r,
 
 
 /*
- * NGX_OK with a reason, which is pass for an active token whatever is required,
- * and with its facts; or what a handler has to return
+ * NGX_OK with a reason, or what the handler has to return; an active token
+ * passes here, and has its facts, whatever is required
  */
 
 static ngx_int_t
@@ -287,8 +290,8 @@ ngx_http_auth_api_token_prove(ngx_http_request_t *r,
                                                 ngx_current_msec - ctx->began);
 
             /*
-             * An API that remembers, too, may do so for too long.  But it
-             * answers, so that no stale facts do, this answer among them.
+             * The API may be a cache, and remember for longer than "valid".
+             * But it does answer: stale facts do not serve, nor does this.
              */
 
             if (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_PASS
@@ -327,7 +330,7 @@ ngx_http_auth_api_token_differs(ngx_str_t *one, ngx_str_t *two)
 }
 
 
-/* what is good enough for one location may be too old for another */
+/* what was good enough elsewhere, or before, may be too old here and now */
 
 static void
 ngx_http_auth_api_token_review(ngx_http_request_t *r,
@@ -426,7 +429,7 @@ ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        /* what is mistaken enforces */
+        /* with any other value, be it a mistake, the decision is in force */
 
         if (!(value.len == 1 && value.data[0] == '1')
             && !(value.len == 2 && ngx_strncmp(value.data, "on", 2) == 0))

@@ -15,8 +15,8 @@
  * This wing knows the configuration, the store and lookups.  It does not know
  * who looks at the figures or purges the store.
  *
- * It offers the handlers of the phases, what a request is let in with, the
- * filters, the variables, and the names of the reasons.
+ * It offers the handlers of the phases, the identity that a request is let in
+ * with, the filters, the variables, and the names of the reasons.
  */
 
 
@@ -78,8 +78,8 @@ ngx_str_t *ngx_http_auth_api_token_get_fact(
  * return NGX_OK, or NGX_ERROR if there is no memory.
  *
  * "data" of a fact is where it lies in ngx_http_auth_api_token_facts_t.  One
- * that is "known" was proved too, but has a value even if the decision is not
- * to let the request pass.
+ * that is "known" was proved, too, but has a value even if the request is
+ * refused.
  */
 
 ngx_int_t ngx_http_auth_api_token_claimed_id_variable(

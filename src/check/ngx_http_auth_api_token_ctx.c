@@ -42,31 +42,6 @@ ngx_http_auth_api_token_get_ctx(ngx_http_request_t *r)
 }
 
 
-ngx_http_auth_api_token_facts_t *
-ngx_http_auth_api_token_get_facts(ngx_http_request_t *r)
-{
-    ngx_http_auth_api_token_ctx_t  *ctx;
-
-    ctx = ngx_http_auth_api_token_get_ctx(r);
-
-    if (ctx == NULL) {
-        return NULL;
-    }
-
-    /* of "preaccess", and then there was a redirect, or others let it in */
-
-    if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_UNDECIDED
-        && (ngx_http_get_module_ctx(r->main, ngx_http_auth_api_token_module)
-            == NULL
-            || r->main->phase_handler >= ctx->next))
-    {
-        return NULL;
-    }
-
-    return ctx->facts;
-}
-
-
 ngx_http_auth_api_token_ctx_t *
 ngx_http_auth_api_token_make_ctx(ngx_http_request_t *r)
 {
@@ -95,6 +70,31 @@ ngx_http_auth_api_token_make_ctx(ngx_http_request_t *r)
     ngx_http_set_ctx(r, ctx, ngx_http_auth_api_token_module);
 
     return ctx;
+}
+
+
+ngx_http_auth_api_token_facts_t *
+ngx_http_auth_api_token_get_facts(ngx_http_request_t *r)
+{
+    ngx_http_auth_api_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_api_token_get_ctx(r);
+
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    /* proved in preaccess, and then redirected, or let in by others */
+
+    if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_UNDECIDED
+        && (ngx_http_get_module_ctx(r->main, ngx_http_auth_api_token_module)
+            == NULL
+            || r->main->phase_handler >= ctx->next))
+    {
+        return NULL;
+    }
+
+    return ctx->facts;
 }
 
 

@@ -53,7 +53,7 @@ typedef struct {
     ngx_http_auth_api_token_reply_t    reply;
     ngx_http_auth_api_token_from_e     from;
     void                              *asked_in;   /* the location */
-    ngx_msec_t                         taken_at;
+    ngx_msec_t                         taken_at;   /* the verdict was */
 
     ngx_http_auth_api_token_reason_e   reason;     /* the decision */
     ngx_http_auth_api_token_facts_t   *facts;      /* proved, or NULL */
@@ -92,21 +92,21 @@ ngx_http_auth_api_token_ctx_t *ngx_http_auth_api_token_get_ctx(
 
 
 /*
- * Returns what is proved of the main request of r, or NULL.  Where there is no
- * decision yet, that is for the location alone that is to make it, and up to
- * the access phase.
+ * The same, made at need, and again where the filters look for it after
+ * an internal redirect.  Returns NULL if there is no memory.
  */
 
-ngx_http_auth_api_token_facts_t *ngx_http_auth_api_token_get_facts(
+ngx_http_auth_api_token_ctx_t *ngx_http_auth_api_token_make_ctx(
     ngx_http_request_t *r);
 
 
 /*
- * The same as the first, made at need, and again where the filters look for it
- * after an internal redirect.  Returns NULL if there is no memory.
+ * Returns what is proved of the main request of r, or NULL.  Before there is
+ * a decision, only the location that is to make it gets the facts, and only
+ * until its access phase is over.
  */
 
-ngx_http_auth_api_token_ctx_t *ngx_http_auth_api_token_make_ctx(
+ngx_http_auth_api_token_facts_t *ngx_http_auth_api_token_get_facts(
     ngx_http_request_t *r);
 
 

@@ -47,7 +47,7 @@ ngx_int_t
 ngx_http_auth_api_token_meets_extension(ngx_http_auth_api_token_facts_t *facts,
     ngx_str_t *value)
 {
-    /* a value must not be taken for what stands for all, or for omitted */
+    /* of a variable it may be "*" or "?", which stand for more than an id */
 
     if (ngx_http_auth_api_token_valid_extension(value) != NGX_OK) {
         return NGX_DECLINED;

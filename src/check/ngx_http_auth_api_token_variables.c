@@ -105,7 +105,7 @@ ngx_http_auth_api_token_get_fact(ngx_http_auth_api_token_facts_t *facts,
 }
 
 
-/* whose token it is: the API, asked with it or shown it, named the token */
+/* a value only for reasons where the API itself said whose token it is */
 
 ngx_int_t
 ngx_http_auth_api_token_known_variable(ngx_http_request_t *r,

@@ -38,7 +38,7 @@ typedef struct {
     ngx_array_t                        caches;       /* to find zones for */
     ngx_array_t                        checks;       /* to make prefixes for */
     ngx_uint_t                         preaccess;    /* unsigned  preaccess:1;
-                                                        has work to do */
+                                                        of any location */
 } ngx_http_auth_api_token_main_conf_t;
 
 
@@ -146,7 +146,7 @@ typedef struct {
     ngx_http_handler_pt                handler;
     ngx_http_auth_api_token_error_t   *errors;   /* or NULL */
     ngx_uint_t                         checked;  /* unsigned  checked:1;
-                                                    of no use without */
+                                                    needs the check */
 } ngx_http_auth_api_token_content_t;
 
 

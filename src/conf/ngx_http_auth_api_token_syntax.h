@@ -20,8 +20,8 @@
 /*
  * Whether a value may be required, as it stands in the configuration: an
  * account id ("ACC-" and groups of four digits), an account type (Client,
- * Vendor, Operations), a module id ("MOD-" and groups of four digits) or a
- * module code (lower-case letters, digits and "-"), an extension id ("EXT-" and
+ * Vendor, Operations), a module id ("MOD-" and groups of four digits), a module
+ * code (lower-case letters, digits and "-") or an extension id ("EXT-" and
  * groups of four digits).
  *
  * All return NGX_OK or NGX_DECLINED.

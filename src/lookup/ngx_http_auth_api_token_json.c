@@ -197,6 +197,8 @@ ngx_http_auth_api_token_read_modules(ngx_pool_t *pool, json_t *modules,
     ngx_str_t   id;
     ngx_uint_t  named;
 
+    /* an id and its code have the same place in two lists: blank ids last */
+
     sorted = json_array();
 
     for (named = 2; named-- > 0; /* void */) {
@@ -263,7 +265,7 @@ ngx_http_auth_api_token_read_extensions(ngx_pool_t *pool, json_t *root,
 }
 
 
-/* what was left out means nothing then, and what cannot be read may say so */
+/* that an omitted member is missing means nothing; in doubt, it is omitted */
 
 static ngx_uint_t
 ngx_http_auth_api_token_omits(json_t *object, const char *key)
@@ -366,8 +368,8 @@ ngx_http_auth_api_token_text(ngx_pool_t *pool, json_t *object, const char *key,
 
 
 /*
- * A list of what the objects of the array have under the key.  Where one has
- * nothing, there is an empty item or none; but for such that are last.
+ * A list of what the objects of the array have under the key.  With "blanks",
+ * one that has nothing is an empty item, unless only such come after it.
  */
 
 static ngx_int_t

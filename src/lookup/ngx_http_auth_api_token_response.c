@@ -140,7 +140,7 @@ ngx_http_auth_api_token_encoded(ngx_http_request_t *r)
 }
 
 
-/* RFC 9111, section 5.1; of an upstream it counts even if it is hidden */
+/* RFC 9111, section 5.1; it counts even if proxy_hide_header hides it */
 
 static time_t
 ngx_http_auth_api_token_read_age(ngx_http_request_t *r)

@@ -12,7 +12,7 @@
 #include "ngx_http_auth_api_token_syntax.h"
 
 
-/* in JSON a byte takes up to six, and one of a list an object of its own */
+/* a byte takes up to six in JSON, and may be an object of a list by itself */
 
 #define NGX_HTTP_AUTH_API_TOKEN_OBJECT_BYTE                                   \
     (6 + sizeof("{\"id\":\"\",\"code\":\"\"},") - 1)
@@ -124,7 +124,7 @@ ngx_http_auth_api_token_object_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    /* gateways hand on what clients ask of something else: If-Match */
+    /* the If-Match that a gateway hands on is about something else */
 
     r->disable_not_modified = 1;
 
@@ -169,7 +169,7 @@ ngx_http_auth_api_token_object_headers(ngx_http_request_t *r,
         }
     }
 
-    /* in the place of one that is missing, gateways leave the client's own */
+    /* all of them: in place of a missing one gateways leave the client's own */
 
     for (header = ngx_http_auth_api_token_object_identity;
          header->name;
@@ -353,7 +353,7 @@ ngx_http_auth_api_token_object_extensions(u_char *p, ngx_str_t *extensions)
 }
 
 
-/* one with a comma after it, or none for a value that the API left out */
+/* with a comma after it; or nothing, for a value that the API left out */
 
 static u_char *
 ngx_http_auth_api_token_object_member(u_char *p, char *name, ngx_str_t *value)
@@ -366,7 +366,7 @@ ngx_http_auth_api_token_object_member(u_char *p, char *name, ngx_str_t *value)
 
     p = ngx_sprintf(p, "\"%s\":\"", name);
 
-    /* decoded behind the place of what it becomes */
+    /* decoded behind all the room that it may take once it is escaped */
 
     plain = p + 6 * value->len;
     dst = plain;

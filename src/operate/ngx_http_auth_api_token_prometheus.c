@@ -225,7 +225,7 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
 }
 
 
-/* a row for each zone and reason; "more" are more labels */
+/* a line for each zone and reason; "more" are more labels */
 
 static u_char *
 ngx_http_auth_api_token_status_reasons(u_char *p, u_char *last, char *name,

@@ -29,7 +29,7 @@
 
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS    4096
 
-/* the first strings of facts have at most 255 bytes */
+/* so many strings of facts, the first ones, have at most 255 bytes */
 
 #define NGX_HTTP_AUTH_API_TOKEN_SHORT        3
 
@@ -74,7 +74,7 @@ typedef struct {
      ? (record)->short_len[i]                                                 \
      : (record)->len[(i) - NGX_HTTP_AUTH_API_TOKEN_SHORT])
 
-/* whether it holds an id, as its token has none to claim */
+/* a token without an id to claim: its record holds the one of the answer */
 
 #define ngx_http_auth_api_token_opaque(record)  ((record)->short_len[0] != 0)
 

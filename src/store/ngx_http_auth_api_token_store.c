@@ -602,7 +602,7 @@ ngx_http_auth_api_token_store_keep(ngx_http_auth_api_token_store_t *store,
         record->asked = verdict->asked;
         record->tried = (uint32_t) now;
 
-        /* what has an age may be due at once, and so may the next answer */
+        /* what has an age may be due at once, as may the next: pause first */
 
         if (verdict->age == 0) {
             record->tried -= NGX_HTTP_AUTH_API_TOKEN_PAUSE;

@@ -48,6 +48,7 @@ typedef enum {
  * What the token API said of a token.  Control bytes, non-ASCII and "%" are
  * percent-encoded; what the API left out is empty.  Lists are comma-separated;
  * commas and blanks in them are percent-encoded, too.
+ *
  * The codes are those of the modules in their order, with an empty one for
  * a module without a code; those of modules without an id come last.  The
  * members are strings only, so that they can be copied as an array.
@@ -67,8 +68,8 @@ typedef struct {
 
 /*
  * What stands in the place of a list of extensions, in which "*" and "?" are
- * percent-encoded: the token may act through all of them, as the API left the
- * member out, or as it is null; or the API did not tell.
+ * percent-encoded: the token may act through all of them, since the API left
+ * the member out, or since it is null; or the API does not tell.
  */
 
 #define NGX_HTTP_AUTH_API_TOKEN_EXTENSIONS_ALL      "*"
