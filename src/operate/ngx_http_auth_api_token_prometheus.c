@@ -15,7 +15,7 @@
     offsetof(ngx_http_auth_api_token_counters_t, member)
 
 
-static u_char *ngx_http_auth_api_token_status_reasons(u_char *p, u_char *last,
+static u_char *ngx_http_auth_api_token_status_by_reason(u_char *p, u_char *last,
     char *name, char *label, char *more, size_t counters, ngx_uint_t lookups,
     ngx_http_auth_api_token_status_t *status, ngx_uint_t n);
 static u_char *ngx_http_auth_api_token_status_histogram(u_char *p, u_char *last,
@@ -79,12 +79,12 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
                                               "counter",
                                               "Decisions by reason.");
 
-    p = ngx_http_auth_api_token_status_reasons(p, last, "decisions_total",
+    p = ngx_http_auth_api_token_status_by_reason(p, last, "decisions_total",
                             "reason", "",
                             ngx_http_auth_api_token_counter_offset(decisions),
                             0, status, n);
 
-    p = ngx_http_auth_api_token_status_reasons(p, last, "decisions_total",
+    p = ngx_http_auth_api_token_status_by_reason(p, last, "decisions_total",
                             "reason", ",dry_run=\"on\"",
                             ngx_http_auth_api_token_counter_offset(dry_run),
                             0, status, n);
@@ -93,7 +93,7 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
                                               "counter",
                                               "Lookups by outcome.");
 
-    p = ngx_http_auth_api_token_status_reasons(p, last, "lookups_total",
+    p = ngx_http_auth_api_token_status_by_reason(p, last, "lookups_total",
                             "outcome", "",
                             ngx_http_auth_api_token_counter_offset(lookups),
                             1, status, n);
@@ -228,7 +228,7 @@ ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
 /* a line for each zone and reason; "more" are more labels */
 
 static u_char *
-ngx_http_auth_api_token_status_reasons(u_char *p, u_char *last, char *name,
+ngx_http_auth_api_token_status_by_reason(u_char *p, u_char *last, char *name,
     char *label, char *more, size_t counters, ngx_uint_t lookups,
     ngx_http_auth_api_token_status_t *status, ngx_uint_t n)
 {

@@ -121,6 +121,8 @@ ngx_http_auth_api_token_record_facts(ngx_http_auth_api_token_record_t *copy,
     value = (ngx_str_t *) facts;
     p = copy->data;
 
+    /* two loops, since each hit comes here */
+
     for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_SHORT; i++) {
         value[i].len = copy->short_len[i];
         value[i].data = p;
