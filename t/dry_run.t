@@ -194,11 +194,11 @@ sub decided {
 
     my $want = join ' ', map { "$_:$seen{$_}" } sort keys %seen;
 
-    is(moved(figures_of('tokens')->{dry_run}), $want, "$reason - counted");
-    is(moved(figures_of('tokens')->{decisions}), '', "$reason - and apart");
-    is(moved(figures_of('enforced')->{decisions}), $want,
+    is(moved(zone('tokens')->{dry_run}), $want, "$reason - counted");
+    is(moved(zone('tokens')->{decisions}), '', "$reason - and apart");
+    is(moved(zone('enforced')->{decisions}), $want,
        "$reason - counted as a refusal");
-    is(moved(figures_of('enforced')->{dry_run}), '', "$reason - not in dry run");
+    is(moved(zone('enforced')->{dry_run}), '', "$reason - not in dry run");
 }
 
 my $known = 'TKN-1234-5678,ACC-8765-4321';
@@ -239,7 +239,7 @@ my @socks = map { client($_) } listen_port(), $Enforced;
 print {$_} get('/t', token('TKN-1000-0007')) for @socks;
 
 until_true('asked', sub {
-    figures_of('tokens')->{in_flight} && figures_of('enforced')->{in_flight};
+    zone('tokens')->{in_flight} && zone('enforced')->{in_flight};
 });
 
 decided(503, 'busy', '/t', 'idt:TKN-1234-5678:MADEUP4');
@@ -256,7 +256,7 @@ $seen{pass}++;
 
 is(join(' ', sort keys %seen), join(' ', sort @Reasons), 'all reasons');
 
-my ($dry, $enforced) = map { figures_of($_) } qw(tokens enforced);
+my ($dry, $enforced) = map { zone($_) } qw(tokens enforced);
 
 is_deeply($dry->{dry_run}, $enforced->{decisions}, 'counted alike');
 is_deeply($dry->{decisions}, $enforced->{dry_run}, 'in the right place');
@@ -285,8 +285,8 @@ dry('unavailable', '/t', token("TKN-0000-000$_")) for 1 .. 5;
 my $response = exchange(get('/t', token('TKN-1234-5678')));
 
 passes($response, 'busy_dry_run', '/t');
-is(figures_of()->{breaker}, 'open', 'the breaker');
-is(moved(figures_of()->{dry_run}), 'busy:1 unavailable:5', 'counted');
+is(zone()->{breaker}, 'open', 'the breaker');
+is(moved(zone()->{dry_run}), 'busy:1 unavailable:5', 'counted');
 --- error_log
 API token refused, dry run: busy, id: "TKN-1234-5678", account: "-", location: "/t", cause: the breaker is open
 --- calls: 5
@@ -310,8 +310,8 @@ for my $cache (qw(MISS HIT)) {
        . 'TestCompany;Vendor;MOD-0478,MOD-1756;*', "$cache - who is calling");
 }
 
-is(moved(figures_of()->{dry_run}), 'pass:2', 'counted');
-is(moved(figures_of()->{decisions}), '', 'and apart');
+is(moved(zone()->{dry_run}), 'pass:2', 'counted');
+is(moved(zone()->{decisions}), '', 'and apart');
 --- no_error_log
 API token refused
 --- calls: 1
@@ -329,7 +329,7 @@ dry('unsupported', '/t', 'x.y.z');
 
 is(exchange(get('/t', token('TKN-1234-5678')))->{headers}{'x-result'}, 'pass',
    'pass');
-is(moved(figures_of()->{dry_run}), '', 'nowhere to count');
+is(moved(zone()->{dry_run}), '', 'nowhere to count');
 --- calls: 3
 
 
@@ -435,8 +435,8 @@ for my $value (undef, '', '0', 'off', 'ON', 'On', 'true', 'yes', '2', '10',
 is(exchange(get('/t', token('TKN-1234-5678'), "X-Dry: $_\r\n"))
    ->{headers}{'x-result'}, 'pass', 'pass') for 'on', 'off', 'off';
 
-is(moved(figures_of()->{dry_run}), "pass:1 unknown:$dry", 'dry run');
-is(moved(figures_of()->{decisions}), "pass:2 unknown:$enforced", 'enforced');
+is(moved(zone()->{dry_run}), "pass:1 unknown:$dry", 'dry run');
+is(moved(zone()->{decisions}), "pass:2 unknown:$enforced", 'enforced');
 
 
 
@@ -482,8 +482,8 @@ for (1, 2) {
     is("@statuses", '207 403 207', 'each for itself');
 }
 
-is(moved(figures_of()->{dry_run}), 'disabled:2 module:6', 'dry run');
-is(moved(figures_of()->{decisions}), 'module:4 no_token:2 unknown:2',
+is(moved(zone()->{dry_run}), 'disabled:2 module:6', 'dry run');
+is(moved(zone()->{decisions}), 'module:4 no_token:2 unknown:2',
    'enforced');
 --- calls: 4
 
@@ -519,8 +519,8 @@ is_deeply([ sort keys %$seen ], [ '204 unknown_dry_run on', '401 unknown off' ],
 cmp_ok($enforced, '>', 150, 'a tenth, at least');
 cmp_ok($enforced, '<', 250, 'a tenth, at most');
 
-is(moved(figures_of()->{decisions}), "unknown:$enforced", 'enforced');
-is(moved(figures_of()->{dry_run}), 'unknown:' . (2000 - $enforced), 'dry run');
+is(moved(zone()->{decisions}), "unknown:$enforced", 'enforced');
+is(moved(zone()->{dry_run}), 'unknown:' . (2000 - $enforced), 'dry run');
 
 is_deeply(sent(2000, sub { "/t?k=key-$_[0]" }), $seen, 'the same ones again');
 --- calls: 1

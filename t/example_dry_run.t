@@ -41,16 +41,6 @@ sub status_of {
 }
 
 
-# what is not zero, as "name:number"
-
-sub moved {
-    my ($figures) = @_;
-
-    return join ' ', map { $figures->{$_} ? "$_:$figures->{$_}" : () }
-                     sort keys %$figures;
-}
-
-
 # the answer of the backend, with the identity or without
 
 sub served {

@@ -1,7 +1,6 @@
 use lib 't/lib';
 use AuthApiToken;
 use Limits;
-use Status;
 use Store qw(summary ask start zone $Good $Bad);
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(time);

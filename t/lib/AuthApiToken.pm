@@ -32,7 +32,7 @@ use JSON::PP ();
 use Test::More ();
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(api api_connections client exchange figures read_response
+our @EXPORT = qw(api api_connections client exchange figures moved read_response
                  request_of token until_true all_read nginx_log nginx_pid
                  worker_pids listen_port check_zone $Location);
 
@@ -150,6 +150,16 @@ sub api {
 
 sub figures {
     return api('GET', 'figures');
+}
+
+
+# what is not zero, as "name:number"
+
+sub moved {
+    my ($figures) = @_;
+
+    return join ' ', map { $figures->{$_} ? "$_:$figures->{$_}" : () }
+                     sort keys %$figures;
 }
 
 
@@ -505,8 +515,9 @@ sub shared_memory {
 }
 
 
-# neither the zones nor any file that nginx wrote may hold a secret; at the debug level nginx itself
-# logs every header, so that only the module's own lines can be looked at
+# neither the zones nor any file that nginx wrote may hold a secret; at the debug
+# level nginx itself logs every header, so that only the module's own lines can
+# be looked at
 
 sub no_secret {
     my ($name, $root, $pid) = @_;

@@ -9,15 +9,10 @@ use warnings;
 use AuthApiToken;
 use Exporter qw(import);
 use FindBin ();
-use JSON::PP ();
+use Store qw(zone $Bad);
 use Test::More ();
 
-our @EXPORT = qw(get passes dry lines figures_of moved $Backend $Show $Proxy
-                 $Bad);
-
-# a token that somebody made up
-
-our $Bad = 'idt:TKN-1234-5678:MADEUPwrong';
+our @EXPORT = qw(get passes dry lines zone $Backend $Show $Proxy $Bad);
 
 my @names = qw(token_id token_name account_id account_name account_type
                modules extensions);
@@ -97,26 +92,6 @@ sub lines {
 
     return map { s/^.*?(\[\w+\]) .*?: \*\d+ /$1 /r =~ s/, client: .*//r }
            grep { /: \*\d+ \Q$begin\E/ } split /\n/, nginx_log();
-}
-
-
-sub figures_of {
-    my ($zone) = @_;
-
-    my $body = exchange("GET /status HTTP/1.1\r\nHost: a\r\n"
-                        . "Connection: close\r\n\r\n")->{body};
-
-    return JSON::PP->new->utf8->decode($body)->{zones}{$zone || 'tokens'};
-}
-
-
-# what is not zero, as "name:number"
-
-sub moved {
-    my ($figures) = @_;
-
-    return join ' ', map { $figures->{$_} ? "$_:$figures->{$_}" : () }
-                     sort keys %$figures;
 }
 
 

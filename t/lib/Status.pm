@@ -10,7 +10,7 @@ use Exporter qw(import);
 use JSON::PP ();
 use Store qw(get);
 
-our @EXPORT = qw(zones moved $Status $Config @Reasons @Outcomes @Bounds);
+our @EXPORT = qw(zones $Status $Config @Reasons @Outcomes @Bounds);
 
 our $Status = <<'END';
     add_header X-Result $auth_api_token_result always;
@@ -43,16 +43,6 @@ our @Bounds = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, '+Inf');
 
 sub zones {
     return JSON::PP->new->utf8->decode(get('/json')->{body})->{zones};
-}
-
-
-# what is not zero, as "name:number"
-
-sub moved {
-    my ($figures) = @_;
-
-    return join ' ', map { $figures->{$_} ? "$_:$figures->{$_}" : () }
-                     sort keys %$figures;
 }
 
 
