@@ -28,9 +28,9 @@ sub said {
     my ($response) = @_;
 
     return join ';', map {
-        my $value = $response->{headers}{lc "x-mpt-$_"};
+        my $value = $response->{headers}{lc $_};
         defined $value ? $value : '(none)';
-    } @Gateway::Names;
+    } @IdentityHeaders;
 }
 
 

@@ -34,10 +34,16 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(api api_connections client exchange figures moved read_response
                  request_of token until_true all_read nginx_log nginx_pid
-                 worker_pids listen_port check_zone $Location);
+                 worker_pids listen_port check_zone $Location @IdentityHeaders);
 
 our $Secret = 'MADEUPmadeup0123456789MADEUPmadeup'
               . '0123456789MADEUPmadeup01234567';
+
+# the headers in which a backend or a gateway learns who is calling
+
+our @IdentityHeaders = map { "X-MPT-$_" }
+                       qw(Token-Id Token-Name Account-Id Account-Name
+                          Account-Type Modules Extensions);
 
 # a location that shows what the check said
 

@@ -14,9 +14,6 @@ use Test::More ();
 
 our @EXPORT = qw(get passes dry lines zone $Backend $Show $Proxy $Bad);
 
-my @names = qw(token_id token_name account_id account_name account_type
-               modules extensions);
-
 # a status that nothing else has
 
 our $Backend = <<"END";
@@ -24,7 +21,7 @@ our $Backend = <<"END";
         listen 127.0.0.1:\$TEST_NGINX_PORT_3;
         access_log off;
         return 207 "\$request_uri;\$http_authorization;@{[
-            join ';', map { "\$http_x_mpt_$_" } @names]}";
+            join ';', map { "\$http_\L$_" =~ tr/-/_/r } @IdentityHeaders]}";
     }
 END
 
@@ -47,8 +44,7 @@ sub get {
     my ($uri, $token, $headers) = @_;
 
     return request_of($token, $uri, 'Connection: close' . "\r\n"
-                      . join('', map { 'X-MPT-' . tr/_/-/r . ": made up\r\n" }
-                             @names)
+                      . join('', map { "$_: made up\r\n" } @IdentityHeaders)
                       . ($headers || ''));
 }
 
@@ -66,7 +62,7 @@ sub passes {
     Test::More::is($response->{status}, 207, "$name - status");
     Test::More::is($headers->{'x-result'}, $result, "$name - result");
     Test::More::is($headers->{'x-identity'}, ',,,,,,', "$name - variables");
-    Test::More::is($response->{body}, "$uri;" . ';' x @names,
+    Test::More::is($response->{body}, "$uri;" . ';' x @IdentityHeaders,
                    "$name - what the backend got");
     Test::More::is($headers->{'content-type'}, 'text/plain', "$name - type");
 

@@ -25,7 +25,8 @@ package Example;
 use strict;
 use warnings;
 
-use AuthApiToken qw(listen_port exchange read_response until_true check_zone);
+use AuthApiToken qw(listen_port exchange read_response until_true check_zone
+                    @IdentityHeaders);
 use Exporter qw(import);
 use File::Copy ();
 use File::Temp qw(tempdir);
@@ -57,9 +58,7 @@ sub backend {
     my ($port) = @_;
 
     my $text = join '', map { "$_: \$http_" . lc(s/-/_/gr) . "\n" }
-               'Authorization', map { "X-MPT-$_" }
-               qw(Token-Id Token-Name Account-Id Account-Name Account-Type
-                  Modules Extensions);
+               'Authorization', @IdentityHeaders;
 
     return <<"END";
 server {

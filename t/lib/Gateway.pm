@@ -35,9 +35,6 @@ our %Port = (
 
 our $Client = '127.0.0.9';
 
-our @Names = qw(Token-Id Token-Name Account-Id Account-Name Account-Type Modules
-                Extensions);
-
 # 201, which no authority says; no filter of nginx judges it by If-Match
 
 our $Backend = <<'END_OF_BACKEND';
@@ -344,8 +341,8 @@ sub identity {
 
 sub forged {
     return join '', map { "$_: made-up\r\n" }
-           map { ("X-MPT-$_", lc "X-MPT-$_", uc "X-MPT-$_",
-                  "X-MPT-$_" =~ tr/-/_/r, "X_MPT-$_", "X-MPT_$_") } @Names;
+           map { ($_, lc, uc, tr/-/_/r, s/^X-/X_/r, s/MPT-/MPT_/r) }
+           @IdentityHeaders;
 }
 
 

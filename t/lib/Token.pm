@@ -11,7 +11,7 @@ use JSON::PP ();
 use Test::More ();
 
 our @EXPORT = qw(get identity json_of expected sample check_object whole nothing
-                 @Names $Config $Zone $Identity $Object);
+                 $Config $Zone $Identity $Object);
 
 our $Zone = 'auth_api_token_zone zone=tokens:1m;';
 
@@ -34,9 +34,6 @@ our $Object = { id => 'TKN-1234-5678', name => 'CRM robot', status => 'Active',
                 modules => [ { id => 'MOD-0478', code => 'new-marketplace' },
                              { id => 'MOD-1756',
                                code => 'access-management' } ] };
-
-our @Names = map { "X-MPT-$_" } qw(Token-Id Token-Name Account-Id Account-Name
-                                   Account-Type Modules Extensions);
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 
@@ -66,7 +63,7 @@ sub identity {
     return join '|', map {
         my @values = $response->{head} =~ /^\Q$_\E:[ ]?([^\r\n]*)\r?$/mg;
         @values == 1 ? $values[0] : "$_ is there " . @values . ' times';
-    } @Names;
+    } @IdentityHeaders;
 }
 
 
