@@ -9,26 +9,13 @@ use Test::Nginx::Socket 'no_plan';
 sub start {
     my ($url) = @_;
 
-    my $config = change('gateways/nginx.conf',
-        'user www-data;' => 'daemon off;' . ($> == 0 ? ' user root;' : ''),
-        'worker_processes auto;' => 'worker_processes 1;',
-        'pid /run/nginx.pid;' => 'pid DIR/gateway.pid;',
-        "http {\n" => "http {\n    client_body_temp_path DIR/body;\n"
-                     . "    proxy_temp_path DIR/proxy;\n",
-        '/var/log/nginx/' => 'DIR/gateway-',
-        'listen 443 ssl;' => "listen 127.0.0.1:$Gateway::Port{tls} ssl;",
-        'listen 80;' => "listen 127.0.0.1:$Gateway::Port{plain};",
-        '/etc/ssl/certs/api.example.com.pem' => "$ENV{TEST_NGINX_CERT}/api.crt",
-        '/etc/ssl/private/api.example.com.key'
-            => "$ENV{TEST_NGINX_CERT}/api.key",
-        '127.0.0.1:8080' => "127.0.0.1:$Gateway::Port{backend}",
-        '127.0.0.1:8081' => "127.0.0.1:$Gateway::Port{authority}",
-        $url ? ('authority/check/orders' => "authority$url") : ()
-    );
+    my %port = %Gateway::Port;
 
-    gateway_start({ 'nginx.conf' => $config }, $ENV{TEST_NGINX_BINARY},
-                  '-e', 'DIR/gateway-error.log', '-p', 'DIR',
-                  '-c', 'DIR/nginx.conf');
+    nginx_start('gateway', 'nginx.conf',
+        { '443' => $port{tls}, '80' => $port{plain},
+          '127.0.0.1:8080' => $port{backend},
+          '127.0.0.1:8081' => $port{authority} },
+        $url ? [ 'authority/check/orders', "authority$url" ] : ());
 }
 
 

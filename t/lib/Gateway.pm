@@ -2,12 +2,14 @@ package Gateway;
 
 # A gateway between client and backend: the authority and the gateway of
 # conf-examples/gateways/ run as children, with paths and ports of the test.
-# The backend is the nginx of the block, which shows what came to it.
+# What is an nginx is run by Example.pm.  The backend is the nginx of the block,
+# which shows what came to it.
 
 use strict;
 use warnings;
 
 use AuthApiToken;
+use Example ();
 use Exporter qw(import);
 use File::Find qw(find);
 use File::Temp qw(tempdir);
@@ -18,8 +20,9 @@ use POSIX qw(WNOHANG);
 use Test::More;
 use Time::HiRes qw(sleep);
 
-our @EXPORT = qw(authority_start odd_authority_start gateway_start change checks
-                 passes passes_empty refuses closed closed_to_all);
+our @EXPORT = qw(authority_start odd_authority_start gateway_start nginx_start
+                 change checks passes passes_empty refuses closed
+                 closed_to_all);
 
 my $examples = "$FindBin::Bin/../conf-examples";
 
@@ -53,6 +56,8 @@ our $Backend = <<'END_OF_BACKEND';
     }
 END_OF_BACKEND
 
+# by "authority" and "gateway": an Example, or a process
+
 my (%children, $temp);
 my $owner = $$;
 
@@ -63,6 +68,9 @@ END {
     if ($owner == $$) {
         my $status = $?;
 
+        # an Example that goes is ended, and not looked at
+
+        delete @children{grep { ref $children{$_} } keys %children};
         stop_all();
 
         $? = $status;
@@ -186,6 +194,8 @@ sub stop {
 
     my $pid = delete $children{$name} or return;
 
+    return $pid->stop if ref $pid;
+
     kill TERM => $pid;
 
     for (1 .. 500) {
@@ -203,39 +213,27 @@ sub stop_all {
 }
 
 
+# an nginx of the examples in place of one of the two
+
+sub nginx_start {
+    my ($name, $file, $ports, @change) = @_;
+
+    stop($name);
+
+    $children{$name} = Example->start("gateways/$file", address => $ports,
+        change => [ [ 'worker_processes auto;', 'worker_processes 1;' ],
+                    @change ]);
+}
+
+
 sub authority_start {
-    my $dir = directory();
-    my $modules = join '', map { "load_module $_;\n" }
-                           split ' ', $ENV{TEST_NGINX_LOAD_MODULES} || '';
-
-    my $lookup = change('auth-api-token/marketplace.conf',
-                        'api.platform.softwareone.com' => 'api.example.com',
-                        '/etc/ssl/certs/ca-certificates.crt'
-                            => "$ENV{TEST_NGINX_CERT}/api.crt");
-
-    mkdir "$dir/auth-api-token";
-    spew("$dir/auth-api-token/marketplace.conf", $lookup);
-
-    spew("$dir/authority.conf", change('gateways/authority.conf',
-        "load_module modules/ngx_http_auth_api_token_module.so;\n" => $modules,
-        'user www-data;' => "daemon off;\n" . ($> == 0 ? "user root;" : ''),
-        'worker_processes auto;' => 'worker_processes 1;',
-        'pid /run/nginx.pid;' => "pid $dir/authority.pid;",
-        '/var/log/nginx/error.log warn' => "$dir/authority.log warn",
-        '/var/log/nginx/access.log' => "$dir/checks.log",
-        "log_format check '"
-            => "log_format check '\$request_method \$content_length "
-               . '$http_transfer_encoding ',
-        'rate=30r/m burst=30' => 'rate=1r/m burst=12',
-        'api.platform.softwareone.com:443'
-            => "127.0.0.1:$ENV{TEST_NGINX_API_TLS_PORT}",
-        '127.0.0.1:8081' => "127.0.0.1:$Port{authority}",
-        '127.0.0.1:8082' => "127.0.0.1:$Port{any_path}"
-    ));
-
-    child('authority', [ @Port{qw(authority any_path)} ],
-          $ENV{TEST_NGINX_BINARY}, '-e', "$dir/authority.log", '-p', $dir,
-          '-c', "$dir/authority.conf");
+    nginx_start('authority', 'authority.conf',
+        { '127.0.0.1:8081' => $Port{authority},
+          '127.0.0.1:8082' => $Port{any_path} },
+        [ "log_format check '",
+          "log_format check '\$request_method \$content_length "
+          . '$http_transfer_encoding ' ],
+        [ 'rate=30r/m burst=30', 'rate=1r/m burst=12' ]);
 }
 
 
@@ -349,7 +347,7 @@ sub forged {
 # what the authority was asked, a line each
 
 sub checks {
-    return split /^/, slurp(directory() . '/checks.log');
+    return split /^/, $children{authority}->read('access.log');
 }
 
 
