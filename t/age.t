@@ -371,8 +371,8 @@ for my $age ('x', '-1', '-0', '+5', '1.5', '1.0', '', '5, 6', '5,6', '5 6',
 --- http_config eval: $::Zone
 --- config eval: $::Config
 --- perl
-# among them those that become small where 32 or 64 bits overflow, in seconds or
-# in milliseconds
+# some would be small after an overflow of 32 or 64 bits, of seconds or of
+# milliseconds
 
 for my $age (86400, 86401, 999999999, 2147483647, 2147483648, 4294967,
              4294968, 4294967295, 4294967296, 4294967297, '9223372036854775',

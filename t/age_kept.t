@@ -32,7 +32,7 @@ sub all {
 }
 
 
-# an API that says so, and since when
+# an API whose answers have this Age, and this name of the token
 
 sub aged {
     my ($age, $name, %more) = @_;
@@ -282,7 +282,7 @@ aged(0, 'before');
 is(all('/t'), '204 pass MISS before', 'before');
 purged('{"token":"TKN-1234-5678"}', 1);
 
-# or nobody would be let in until the tier has been purged, too
+# it is used: else nobody would be let in until the tier has been purged, too
 
 aged(30, 'after');
 is(all('/t'), '204 pass MISS after', 'after');
@@ -342,7 +342,7 @@ for my $uri ('/service', '/list') {
     cmp_ok(Kept::ask($uri)->{headers}{'x-age'}, '>=', 5, "$uri, age");
 }
 
-# that it is another token is no news that get old
+# a mismatch is no news that gets old
 
 aged(5, 'n');
 is(all('/service', 'idt:TKN-1234-5678:MADEUPwrong'), '401 mismatch MISS',

@@ -392,7 +392,7 @@ $response = exchange(get('/t'), $Enforced);
 is($response->{status}, 401, 'off in the server');
 passes(exchange(get('/dry'), $Enforced), 'no_token_dry_run', '/dry');
 
-# a variable, and below it
+# a variable, and levels below it
 
 my $yes = "X-Dry: on\r\n";
 

@@ -208,7 +208,7 @@ dry('unavailable', '/t', token('TKN-0000-0001'));
 
 
 
-=== TEST 6: an error of later is not ours
+=== TEST 6: a later error is not the module's
 --- http_config eval
 $::Http . <<'END';
     server {
@@ -338,7 +338,7 @@ is(moved(zone()->{decisions}), 'malformed:1 module:2 no_token:1 '
 is(moved(zone()->{dry_run}), 'malformed:1 module:1 no_token:1 pass:1 '
    . 'unavailable:1 unknown:1', 'dry run');
 
-# and an error of later is not ours
+# and a later error is not the module's
 
 for my $other ('', $::Other) {
     my $response = exchange(get('/late', $::Bad, $other));

@@ -23,8 +23,8 @@ END
 my $last = 0;
 
 
-# a token of which the API says this, and no other test knows; a list where the
-# body is one's data
+# a token of its own, of which the API says this; with $list, which is what
+# stands before "data", in a list
 
 sub told {
     my ($members, $list) = @_;
@@ -75,8 +75,8 @@ sub form {
 }
 
 
-# whatever it is, nobody who requires an extension passes with it, and it is
-# neither "all" nor one that was not told
+# the token meets the requirement of no extension, and the variable has neither
+# "*" nor an id that is required
 
 sub nothing {
     my ($name, @told) = @_;

@@ -356,7 +356,7 @@ my @modules = map { { id => sprintf('MOD-%04d', $_), code => "code-$_" } }
 
 hops('many modules', token_with({ modules => \@modules }));
 
-# where most of the object is not what the API said
+# where most of the object are braces and names of members
 
 for my $case ([ modules => { id => 'a', code => 'b' } ],
               [ modules => { id => 'a' } ], [ modules => { code => 'b' } ],

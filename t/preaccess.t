@@ -5,7 +5,7 @@ use Store qw($Good $Bad zone);
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(time);
 
-# limit_req and limit_conn by who it is
+# limit_req and limit_conn by who is calling
 
 our $Config = <<'END';
     auth_api_token_cache tokens valid=10m denied=10m;
@@ -413,7 +413,7 @@ is(volley(1, undef, '/both'), '401:1', 'no token');
 is(volley(1, $Bad, '/both'), '401:1', 'a bogus token');
 is(volley(12, $Good, '/both'), '204:3 429:9', 'of what is left');
 
-# the last one is asked about for nothing
+# the lookup of the last one is in vain: a limit refuses it
 
 for my $token (undef, $Bad, '=', 'x', $::Same) {
     my $response = exchange(request_of($token, '/both'));

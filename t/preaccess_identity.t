@@ -4,8 +4,8 @@ use Limits;
 use Store qw(get zone $Good $Bad);
 use Test::Nginx::Socket 'no_plan';
 
-# in the preaccess phase nobody is refused; who it is, is known there to limits,
-# and nowhere else before the decision
+# in the preaccess phase nobody is refused; who is calling is known there to
+# limits, and nowhere else before the decision
 
 our $Backend = <<'END';
     server {
