@@ -1,6 +1,5 @@
 use lib 't/lib';
 use AuthApiToken;
-use JSON::PP ();
 use Store qw(start zone);
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(time);

@@ -1,9 +1,7 @@
 use lib 't/lib';
 use AuthApiToken;
 use DryRun;
-use JSON::PP ();
 use Status qw(@Reasons);
-use Store ();
 use Test::Nginx::Socket 'no_plan';
 
 # what would be refused passes, is told apart, and has no identity

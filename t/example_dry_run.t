@@ -20,7 +20,7 @@ sub start {
         address => { '443' => $Tls, '80' => $Plain,
                      '127.0.0.1:8080' => $Backend,
                      '127.0.0.1:8090' => $Operator },
-        http    => backend($Backend));
+        http    => backend($Backend), @_);
 }
 
 
@@ -155,11 +155,8 @@ $example->stop;
 === TEST 2: what has guarded the API so far still does
 --- config
 --- perl
-my $example = Example->start('dry-run.conf',
-    address => { '443' => $Tls, '80' => $Plain, '127.0.0.1:8080' => $Backend,
-                 '127.0.0.1:8090' => $Operator },
-    change  => [['allow 127.0.0.0/8;', 'allow 192.0.2.0/24;']],
-    http    => backend($Backend));
+my $example = start(change => [['allow 127.0.0.0/8;',
+                                'allow 192.0.2.0/24;']]);
 
 is(ask($example, token('TKN-1234-5678'))->{status}, 403, 'denied');
 $example->stop;

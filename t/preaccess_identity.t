@@ -1,7 +1,7 @@
 use lib 't/lib';
 use AuthApiToken;
 use Limits;
-use Store qw(get zone $Good $Bad);
+use Store qw(zone $Good $Bad);
 use Test::Nginx::Socket 'no_plan';
 
 # in the preaccess phase nobody is refused; who is calling is known there to

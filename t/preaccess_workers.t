@@ -2,7 +2,7 @@ use lib 't/lib';
 use AuthApiToken;
 use Http2;
 use Limits;
-use Store qw(start zone $Good $Bad);
+use Store qw(start zone $Good);
 use Test::Nginx::Socket 'no_plan';
 
 # workers that share limits, and clients and workers that go while the API is

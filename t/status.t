@@ -1,7 +1,7 @@
 use lib 't/lib';
 use AuthApiToken;
 use Status;
-use Store qw(summary ask start zone get $Good $Bad);
+use Store qw(ask start zone get $Good $Bad);
 use Test::Nginx::Socket 'no_plan';
 
 # the figures, and what makes each of them move

@@ -1,7 +1,7 @@
 use lib 't/lib';
 use AuthApiToken;
 use Status;
-use Store qw(summary ask zone get $Good $Bad);
+use Store qw(ask zone get $Good $Bad);
 use File::Temp ();
 use Test::Nginx::Socket 'no_plan';
 

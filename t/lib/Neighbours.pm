@@ -19,7 +19,7 @@ use Exporter qw(import);
 use FindBin ();
 use Test::More ();
 
-our @EXPORT = qw(break_config fix_config same_worker);
+our @EXPORT = qw(break_config same_worker);
 
 my $own = $ENV{TEST_NGINX_NEIGHBOURS} || "$FindBin::Bin/../build/neighbours";
 
@@ -38,8 +38,6 @@ my %files = (
     test_filter     => [ "$own/ngx_http_test_filter_module.so" ],
     test_top_filter => [ "$own/top/ngx_http_test_filter_module.so" ]
 );
-
-my $config;
 
 Test::Nginx::Util::add_block_preprocessor(\&prepare);
 
@@ -72,24 +70,10 @@ sub break_config {
     my $file = Test::Nginx::Util::server_root() . '/conf/nginx.conf';
 
     open my $in, '<', $file or die "$file: $!";
-    $config = do { local $/; <$in> };
-
-    write_config($config =~ s/^http \{/http {\n    $directive/mr);
-}
-
-
-sub fix_config {
-    write_config($config);
-}
-
-
-sub write_config {
-    my ($text) = @_;
-
-    my $file = Test::Nginx::Util::server_root() . '/conf/nginx.conf';
+    my $config = do { local $/; <$in> };
 
     open my $out, '>', $file or die "$file: $!";
-    print {$out} $text;
+    print {$out} $config =~ s/^http \{/http {\n    $directive/mr;
     close $out or die "$file: $!";
 }
 
