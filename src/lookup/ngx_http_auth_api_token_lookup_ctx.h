@@ -28,7 +28,7 @@ struct ngx_http_auth_api_token_lookup_s {
     ngx_str_t                            authorization;
     ngx_str_t                            token;
     ngx_str_t                            id;
-    ngx_str_t                            traceparent;   /* of who began it */
+    ngx_str_t                            traceparent;   /* the asker's */
 
     ngx_http_auth_api_token_question_t   question;
     ngx_http_auth_api_token_budget_t     budget;
