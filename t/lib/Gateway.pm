@@ -527,6 +527,17 @@ sub refuses {
         unlike($response->{body}, qr/TKN/, 'in the clear - not passed on');
     }
 
+    # no path leads out of what is named, wherever the backend may take it
+
+    for my $path (qw(/orders/../other /orders/%2e%2e/other /orders/.%2E%2fother
+                     /orders/..%2Fother /orders/1/../../other))
+    {
+        my $response = secure(request('GET', $good)
+                              =~ s{/orders/1\?a=b}{$path}r);
+
+        like($response->{status}, qr/\A40[034]\z/, "$path is not served");
+    }
+
     # each of these is another one to the API
 
     my $limited;
