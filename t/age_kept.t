@@ -412,3 +412,31 @@ is(all('/limit'), '204 pass BYPASS', 'not delayed');
 is(figures()->{calls}, 2, 'not delayed - calls');
 is(all('/limit'), '204 pass BYPASS', 'delayed');
 is(figures()->{calls}, 3, 'delayed - calls');
+
+
+
+=== TEST 15: nor do they let pass who was denied since
+--- http_config eval: $::Zone
+--- config eval
+$::Show . <<'END';
+    location /t { auth_api_token_cache tokens valid=1h denied=10ms refresh=off; try_files /n =204; }
+END
+--- perl
+api('PUT', 'faults/any', { merge => { status => 'Disabled' } });
+is(all('/t'), '401 disabled MISS', 'news');
+
+# another node of a tier, which has not heard of it
+
+aged(3000, 'old');
+
+my $asked = figures()->{calls};
+
+until_true('asked', sub {
+    like(all('/t'), qr/^401 disabled \w+\z/, 'no news');
+    figures()->{calls} > $asked + 3
+});
+
+# but one that has heard of the opposite since
+
+aged(0, 'new');
+until_true('new', sub { all('/t') =~ /^204 pass \w+ new/ });

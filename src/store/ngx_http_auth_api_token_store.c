@@ -557,7 +557,13 @@ ngx_http_auth_api_token_store_keep(ngx_http_auth_api_token_store_t *store,
         && verdict->age
         && (ngx_msec_int_t) (record->asked - verdict->asked) > 0)
     {
-        /* a younger word is known */
+        /* a younger word is known, and a denial holds until one younger yet */
+
+        if (record->reason != NGX_HTTP_AUTH_API_TOKEN_PASS) {
+            verdict->reason = record->reason;
+            verdict->age -= record->asked - verdict->asked;
+            verdict->asked = record->asked;
+        }
 
         record->tried = (uint32_t) now;
         return;

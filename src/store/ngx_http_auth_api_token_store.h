@@ -217,7 +217,8 @@ ngx_int_t ngx_http_auth_api_token_store_stale(
  * Gives a lease back, with the verdict, and verdict->asked set to when the API
  * was; verdict->age is how much earlier that is than the lookup began.  What is
  * no verdict about the token is not stored, but those who wait learn of it.
- * Nor does an older word take the place of a younger one.
+ * Nor does an older word take the place of a younger one: if that is a denial,
+ * the verdict becomes one.
  *
  * Returns NGX_OK; or NGX_DECLINED if the verdict may not be used: the token was
  * purged meanwhile, or the lease was lost, so that nobody can tell.

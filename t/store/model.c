@@ -573,6 +573,7 @@ model_end(model_t *m)
 
     model_equal("end()", rc, naive_end(&m->naive, h->ticket.slot, h->ticket.seq,
                                        &h->naive, &n));
+    model_equal("reason of end()", v.reason, n.reason);
 
     /* some give back what they have not got any more */
 

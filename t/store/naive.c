@@ -454,6 +454,10 @@ naive_keep(naive_t *m, naive_lease_t *l, naive_question_t *q,
     l->deadline = q->now;
 
     if (r && v->age && r->asked > v->asked) {
+        if (r->kind == T(DENIAL)) {
+            v->reason = r->reason;
+        }
+
         r->tried = q->now;
         return;
     }
