@@ -406,3 +406,47 @@ is(ask($Good, '/done'), '204 pass MISS', 'passes');
 logged(1, 'status.log');
 is(counted(), '0 2 0 1 pass:1 unavailable:1 active:1', 'one miss each');
 --- calls: 1
+
+
+
+=== TEST 21: stale facts, and the API answers again when the delay is over
+--- http_config eval: $::Late
+--- config eval
+$::Delay =~ s/valid=10m/valid=1s stale=1h/r . <<'END';
+    location /else {
+        auth_api_token "r";
+        try_files /dev/null =204;
+    }
+END
+--- perl
+my $back = sub {
+    api('PUT', 'tokens/TKN-1234-5678', { status => 'Disabled', works => 1 });
+    api('DELETE', 'faults/any');
+};
+
+is(ask($Good), '204 pass MISS', 'known');
+my $known = time;
+api('PUT', 'faults/any', { status => 500 });
+until_true('stale', sub { time - $known > 1.1 });
+
+is(delayed($Good), '204 pass STALE', 'stale facts serve');
+is(delayed($Good, sub {
+    $back->();
+    is(ask($Good, '/else'), '401 disabled MISS', 'another request');
+}), '401 disabled HIT', 'the API said so to another');
+
+
+
+=== TEST 22: the same, and nobody else has asked
+--- http_config eval: $::Late
+--- config eval: $::Delay =~ s/valid=10m/valid=1s stale=1h/r
+--- perl
+is(ask($Good), '204 pass MISS', 'known');
+my $known = time;
+api('PUT', 'faults/any', { status => 500, times => 1 });
+until_true('stale', sub { time - $known > 1.1 });
+
+is(delayed($Good, sub {
+    api('PUT', 'tokens/TKN-1234-5678', { status => 'Disabled', works => 1 });
+}), '401 disabled MISS', 'asked again');
+--- calls: 3
