@@ -208,7 +208,7 @@ is(ask($Good), '204 pass MISS', 'the first');
 is(delayed($Good, sub {
     api('PUT', 'tokens/TKN-1234-5678', { status => 'Disabled', works => 1 });
 }), '204 pass HIT', 'the second is what was known');
-is(counted(), '1 1 0 1 pass:2 active:1', 'each is counted once');
+is(counted(), '2 1 0 1 pass:2 active:1', 'the zone is asked again, not the API');
 --- calls: 1
 
 
@@ -261,16 +261,17 @@ is(delayed($Good), '204 pass BYPASS', 'the second');
 
 
 
-=== TEST 14: purged while it is delayed
+=== TEST 14: disabled and purged while it is delayed
 --- http_config eval: $::Late
 --- config eval
 $::Delay . "    location /purge { auth_api_token_purge tokens; }\n"
 --- perl
 is(ask($Good), '204 pass MISS', 'the first');
-like(delayed($Good, sub {
+is(delayed($Good, sub {
+    api('PUT', 'tokens/TKN-1234-5678', { status => 'Disabled', works => 1 });
     exchange("DELETE /purge/TKN-1234-5678 HTTP/1.1\r\nHost: a\r\n\r\n");
-}), qr/^204 pass/, 'the second');
-is(ask($Good, '/json') =~ s/ .*//r, 200, 'nginx works');
+}), '401 disabled MISS', 'the second is asked about again');
+--- calls: 2
 
 
 
@@ -450,3 +451,17 @@ is(delayed($Good, sub {
     api('PUT', 'tokens/TKN-1234-5678', { status => 'Disabled', works => 1 });
 }), '401 disabled MISS', 'asked again');
 --- calls: 3
+
+
+
+=== TEST 23: the API is not available before the delay, and is after it
+--- http_config eval: $::Late
+--- config eval: $::Delay =~ s/zone=account/zone=address/r
+--- api
+fault any {"status":500}
+--- perl
+is(ask('x'), '401 unsupported -', 'the first');
+is(delayed($Good, sub {
+    api('DELETE', 'faults/any');
+}), '204 pass MISS', 'the second is asked about again');
+--- calls: 2

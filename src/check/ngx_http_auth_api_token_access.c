@@ -177,6 +177,12 @@ ngx_http_auth_api_token_begin(ngx_http_request_t *r,
         }
     }
 
+    /* no realm is made of what preaccess proved */
+
+    if (ctx) {
+        ctx->facts = NULL;
+    }
+
     realm = alcf->check->realm.value;
 
     if (alcf->check->realm.lengths
@@ -250,8 +256,6 @@ ngx_http_auth_api_token_prove(ngx_http_request_t *r,
                && (ctx->asked_in != alcf
                    || (ctx->taken && ctx->taken_at != ngx_current_msec)))
     {
-        ctx->asked_in = alcf;
-
         ngx_http_auth_api_token_review(r, ctx, alcf);
     }
 
@@ -342,11 +346,26 @@ ngx_http_auth_api_token_review(ngx_http_request_t *r,
 
     verdict = &ctx->reply.verdict;
 
-    /* nobody asks twice during an outage, or when the answer has been sent */
+    if (r->post_action) {
+        return;
+    }
 
-    if (verdict->reason >= NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE
-        || r->post_action)
-    {
+    if (ctx->asked_in == alcf) {
+
+        /* limit_req delayed it, and the zone may know better by now */
+
+        if (alcf->cache) {
+            ngx_http_auth_api_token_reset_ctx(ctx);
+        }
+
+        return;
+    }
+
+    ctx->asked_in = alcf;
+
+    /* a redirect does not ask twice during an outage */
+
+    if (verdict->reason >= NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE) {
         return;
     }
 
