@@ -606,3 +606,30 @@ is(join(' ', map { $_ || () } values %{zone()->{decisions}}), '',
 --- no_error_log
 API token refused
 --- calls: 2
+
+
+
+=== TEST 17: a realm is not made of what is proved before the decision
+--- http_config eval
+$::Http . <<'END';
+    map $auth_api_token_account_id $realm {
+        volatile;
+        default r;
+        ACC-8765-4321 off;
+    }
+END
+--- config eval
+$::Config . <<'END';
+    location /realm {
+        auth_api_token $realm;
+        auth_api_token_module MOD-9999;
+        add_header X-Result $auth_api_token_result always;
+        try_files /dev/null =204;
+    }
+END
+--- perl
+my $response = exchange(request_of($Good, '/realm'));
+
+is($response->{status}, 403, 'refused');
+is($response->{headers}{'x-result'}, 'module', 'for its modules');
+--- calls: 1

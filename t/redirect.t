@@ -620,3 +620,32 @@ Authorization: Bearer <TKN-1234-5678>
 ! WWW-Authenticate
 X-Result: insecure
 --- calls: 1
+
+
+
+=== TEST 25: a location whose realm says "off" leaves the identity alone
+--- http_config
+    map $uri $realm {
+        volatile;
+        default r;
+        /open off;
+    }
+--- config
+    auth_api_token $realm;
+    add_header X-Result "$auth_api_token_result,$auth_api_token_id" always;
+
+    location /t {
+        try_files /nope /open;
+    }
+
+    location /open {
+        try_files /dev/null =204;
+    }
+--- request
+GET /t
+--- more_headers
+Authorization: Bearer <TKN-1234-5678>
+--- error_code: 204
+--- response_headers
+X-Result: pass,TKN-1234-5678
+--- calls: 1

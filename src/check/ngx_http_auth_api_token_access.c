@@ -179,7 +179,7 @@ ngx_http_auth_api_token_begin(ngx_http_request_t *r,
 
     /* no realm is made of what preaccess proved */
 
-    if (ctx) {
+    if (ctx && ctx->reason == NGX_HTTP_AUTH_API_TOKEN_UNDECIDED) {
         ctx->facts = NULL;
     }
 
