@@ -167,7 +167,8 @@ print {$sock} map { reset_stream($_) } 1, 5, 9;
 is(tally(map { { status => $_ } } logged(3, 'status.log')), '499:3', 'reset');
 api('POST', 'release');
 
-is((sort map { $_ } (logged(5, 'status.log'))[3, 4])[1], '204', 'two pass');
+is(tally(map { { status => $_ } } (logged(5, 'status.log'))[3, 4]), '204:2',
+   'two pass');
 api('DELETE', 'faults/any');
 works('reset');
 
@@ -253,7 +254,10 @@ until_true('delayed', sub {
 });
 close $_ for @socks;
 
-is((logged(3, 'status.log'))[$_], 499, 'it leaves') for 1, 2;
+# workers do not write their lines in the order of what they answer
+
+is(tally(map { { status => $_ } } logged(3, 'status.log')), '204:1 499:2',
+   'both leave');
 is(volley(1, token('TKN-3000-0001')), '204:1', 'another account');
 is(zone()->{decisions}{pass}, 2, 'decisions');
 unlike(nginx_log(), qr/\[alert\]/, 'no alert');
