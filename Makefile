@@ -24,7 +24,7 @@ module:	$(MODULE)
 $(MODULE):	$(BUILD)/objs/Makefile $(SOURCES)
 	cd $(BUILD)/src && $(MAKE) -f $(BUILD)/objs/Makefile modules
 
-$(BUILD)/objs/Makefile:	config $(BUILD)/names
+$(BUILD)/objs/Makefile:	config src/operate/status.html $(BUILD)/names
 	rm -rf $(BUILD)/src $(BUILD)/objs
 	mkdir -p $(BUILD)
 	cp -RL $(NGINX_SRC) $(BUILD)/src

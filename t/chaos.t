@@ -216,7 +216,7 @@ sub over {
 
     my $zone = zone();
 
-    return $zone->{in_flight} == 0 && $zone->{queued} == 0
+    return $zone->{lookups_in_flight} == 0 && $zone->{lookups_queued} == 0
            && $zone->{breaker} eq 'closed';
 }
 
@@ -239,7 +239,7 @@ sub well {
     until_true('all are asked for, wait, or are refused', sub {
         my $zone = zone();
 
-        @ids == $zone->{in_flight} + $zone->{queued}
+        @ids == $zone->{lookups_in_flight} + $zone->{lookups_queued}
                 + grep { IO::Select->new($_)->can_read(0) } @socks;
     });
 

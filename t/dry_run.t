@@ -111,7 +111,7 @@ sub prometheus {
     my ($labels) = @_;
 
     my ($value) = exchange(get('/prometheus'))->{body}
-                  =~ /^auth_api_token_decisions_total\{\Q$labels\E\} (\d+)$/m;
+                  =~ /^nginx_auth_api_token_requests_total\{\Q$labels\E\} (\d+)$/m;
 
     return $value;
 }
@@ -192,11 +192,11 @@ sub decided {
 
     my $want = join ' ', map { "$_:$seen{$_}" } sort keys %seen;
 
-    is(moved(zone('tokens')->{dry_run}), $want, "$reason - counted");
-    is(moved(zone('tokens')->{decisions}), '', "$reason - and apart");
-    is(moved(zone('enforced')->{decisions}), $want,
+    is(moved(zone('tokens')->{requests_dry_run}), $want, "$reason - counted");
+    is(moved(zone('tokens')->{requests}), '', "$reason - and apart");
+    is(moved(zone('enforced')->{requests}), $want,
        "$reason - counted as a refusal");
-    is(moved(zone('enforced')->{dry_run}), '', "$reason - not in dry run");
+    is(moved(zone('enforced')->{requests_dry_run}), '', "$reason - not in dry run");
 }
 
 my $known = 'TKN-1234-5678,ACC-8765-4321';
@@ -237,7 +237,7 @@ my @socks = map { client($_) } listen_port(), $Enforced;
 print {$_} get('/t', token('TKN-1000-0007')) for @socks;
 
 until_true('asked', sub {
-    zone('tokens')->{in_flight} && zone('enforced')->{in_flight};
+    zone('tokens')->{lookups_in_flight} && zone('enforced')->{lookups_in_flight};
 });
 
 decided(503, 'busy', '/t', 'idt:TKN-1234-5678:MADEUP4');
@@ -256,18 +256,18 @@ is(join(' ', sort keys %seen), join(' ', sort @Reasons), 'all reasons');
 
 my ($dry, $enforced) = map { zone($_) } qw(tokens enforced);
 
-is_deeply($dry->{dry_run}, $enforced->{decisions}, 'counted alike');
-is_deeply($dry->{decisions}, $enforced->{dry_run}, 'in the right place');
+is_deeply($dry->{requests_dry_run}, $enforced->{requests}, 'counted alike');
+is_deeply($dry->{requests}, $enforced->{requests_dry_run}, 'in the right place');
 is_deeply($dry->{lookups}, $enforced->{lookups}, 'and asked alike');
-is(join(' ', sort keys %{$dry->{dry_run}}),
-   join(' ', sort keys %{$dry->{decisions}}), 'the same members');
+is(join(' ', sort keys %{$dry->{requests_dry_run}}),
+   join(' ', sort keys %{$dry->{requests}}), 'the same members');
 
-is(prometheus(qq(zone="tokens",reason="$_",dry_run="on")), $seen{$_},
+is(prometheus(qq(zone="tokens",result="$_",dry_run="on")), $seen{$_},
    "$_ in Prometheus"),
-is(prometheus(qq(zone="tokens",reason="$_")), 0, "$_ is not refused"),
-is(prometheus(qq(zone="enforced",reason="$_",dry_run="on")), 0,
+is(prometheus(qq(zone="tokens",result="$_")), 0, "$_ is not refused"),
+is(prometheus(qq(zone="enforced",result="$_",dry_run="on")), 0,
    "$_ is not in dry run"),
-is(prometheus(qq(zone="enforced",reason="$_")), $seen{$_}, "$_ is refused")
+is(prometheus(qq(zone="enforced",result="$_")), $seen{$_}, "$_ is refused")
     for @Reasons;
 
 
@@ -284,7 +284,7 @@ my $response = exchange(get('/t', token('TKN-1234-5678')));
 
 passes($response, 'busy_dry_run', '/t');
 is(zone()->{breaker}, 'open', 'the breaker');
-is(moved(zone()->{dry_run}), 'busy:1 unavailable:5', 'counted');
+is(moved(zone()->{requests_dry_run}), 'busy:1 unavailable:5', 'counted');
 --- error_log
 API token refused, dry run: busy, id: "TKN-1234-5678", account: "-", location: "/t", cause: the breaker is open
 --- calls: 5
@@ -308,8 +308,8 @@ for my $cache (qw(MISS HIT)) {
        . 'TestCompany;Vendor;MOD-0478,MOD-1756;*', "$cache - who is calling");
 }
 
-is(moved(zone()->{dry_run}), 'pass:2', 'counted');
-is(moved(zone()->{decisions}), '', 'and apart');
+is(moved(zone()->{requests_dry_run}), 'pass:2', 'counted');
+is(moved(zone()->{requests}), '', 'and apart');
 --- no_error_log
 API token refused
 --- calls: 1
@@ -327,7 +327,7 @@ dry('unsupported', '/t', 'x.y.z');
 
 is(exchange(get('/t', token('TKN-1234-5678')))->{headers}{'x-result'}, 'pass',
    'pass');
-is(moved(zone()->{dry_run}), '', 'nowhere to count');
+is(moved(zone()->{requests_dry_run}), '', 'nowhere to count');
 --- calls: 3
 
 
@@ -433,8 +433,8 @@ for my $value (undef, '', '0', 'off', 'ON', 'On', 'true', 'yes', '2', '10',
 is(exchange(get('/t', token('TKN-1234-5678'), "X-Dry: $_\r\n"))
    ->{headers}{'x-result'}, 'pass', 'pass') for 'on', 'off', 'off';
 
-is(moved(zone()->{dry_run}), "pass:1 unknown:$dry", 'dry run');
-is(moved(zone()->{decisions}), "pass:2 unknown:$enforced", 'enforced');
+is(moved(zone()->{requests_dry_run}), "pass:1 unknown:$dry", 'dry run');
+is(moved(zone()->{requests}), "pass:2 unknown:$enforced", 'enforced');
 
 
 
@@ -480,8 +480,8 @@ for (1, 2) {
     is("@statuses", '207 403 207', 'each for itself');
 }
 
-is(moved(zone()->{dry_run}), 'disabled:2 module:6', 'dry run');
-is(moved(zone()->{decisions}), 'module:4 no_token:2 unknown:2',
+is(moved(zone()->{requests_dry_run}), 'disabled:2 module:6', 'dry run');
+is(moved(zone()->{requests}), 'module:4 no_token:2 unknown:2',
    'enforced');
 --- calls: 4
 
@@ -517,8 +517,8 @@ is_deeply([ sort keys %$seen ], [ '204 unknown_dry_run on', '401 unknown off' ],
 cmp_ok($enforced, '>', 150, 'a tenth, at least');
 cmp_ok($enforced, '<', 250, 'a tenth, at most');
 
-is(moved(zone()->{decisions}), "unknown:$enforced", 'enforced');
-is(moved(zone()->{dry_run}), 'unknown:' . (2000 - $enforced), 'dry run');
+is(moved(zone()->{requests}), "unknown:$enforced", 'enforced');
+is(moved(zone()->{requests_dry_run}), 'unknown:' . (2000 - $enforced), 'dry run');
 
 is_deeply(sent(2000, sub { "/t?k=key-$_[0]" }), $seen, 'the same ones again');
 --- calls: 1

@@ -78,11 +78,11 @@ fault any {"delay":60000}
 my @socks = herd(40, token('TKN-1234-5678'));
 
 until_true('asked', sub { figures()->{calls} == 1 });
-is(moved(zone()->{dry_run}), '', 'nothing is decided yet');
+is(moved(zone()->{requests_dry_run}), '', 'nothing is decided yet');
 api('POST', 'release');
 
 passes(read_response($_), 'disabled_dry_run', '/t') for @socks;
-is(moved(zone()->{dry_run}), 'disabled:40', 'counted');
+is(moved(zone()->{requests_dry_run}), 'disabled:40', 'counted');
 --- calls: 1
 
 
@@ -101,7 +101,7 @@ api('POST', 'release');
 
 is(read_response($_)->{headers}{'x-result'}, 'pass', 'pass') for @pass;
 passes(read_response($_), 'module_dry_run', '/module') for @module;
-is(moved(zone()->{dry_run}), 'module:10 pass:10', 'counted');
+is(moved(zone()->{requests_dry_run}), 'module:10 pass:10', 'counted');
 --- calls: 1
 
 
@@ -212,11 +212,11 @@ close $left;
 until_true('noticed', sub { results() == 1 });
 
 is_deeply([ results() ], [ '/t 499 -' ], 'logged');
-is(moved(zone()->{dry_run}), '', 'not counted');
+is(moved(zone()->{requests_dry_run}), '', 'not counted');
 
 api('POST', 'release');
 passes(read_response($stays), 'disabled_dry_run', '/t');
-is(moved(zone()->{dry_run}), 'disabled:1', 'counted');
+is(moved(zone()->{requests_dry_run}), 'disabled:1', 'counted');
 is(lines('API token refused'), 1, 'one line');
 --- calls: 1
 
@@ -345,7 +345,7 @@ for my $curl (@curls) {
     close $curl;
 }
 
-is(moved(zone()->{dry_run}), 'unknown:3', 'counted');
+is(moved(zone()->{requests_dry_run}), 'unknown:3', 'counted');
 --- calls: 1
 
 
@@ -364,7 +364,7 @@ until_true('reloaded', sub {
     @now == 2 && !grep { $old{$_} } @now;
 });
 
-is(moved(zone()->{dry_run}), 'unknown:1', 'kept');
+is(moved(zone()->{requests_dry_run}), 'unknown:1', 'kept');
 my $response = exchange(get('/t', $::Bad));
 passes($response, 'unknown_dry_run', '/t');
 is($response->{headers}{'x-cache'}, 'HIT', 'known');
@@ -400,6 +400,6 @@ is($response->{headers}{'x-result'}, undef, 'which is no decision');
 dry('unknown', '/limit', $::Bad) for 1 .. 4;
 dry('no_token', '/limit') for 1 .. 4;
 
-is(moved(zone()->{dry_run}), 'module:3 no_token:4 unknown:4', 'counted');
-is(moved(zone()->{decisions}), '', 'and apart');
+is(moved(zone()->{requests_dry_run}), 'module:3 no_token:4 unknown:4', 'counted');
+is(moved(zone()->{requests}), '', 'and apart');
 --- calls: 2

@@ -333,9 +333,9 @@ dry('module', '/t', token('TKN-1234-5678'));
 dry('unavailable', '/t', token('TKN-0000-0001'));
 
 is(ask($::Good, '/t?module=MOD-0478'), '207 pass', 'who passes there');
-is(moved(zone()->{decisions}), 'malformed:1 module:2 no_token:1 '
+is(moved(zone()->{requests}), 'malformed:1 module:2 no_token:1 '
    . 'unavailable:1 unknown:1', 'refused');
-is(moved(zone()->{dry_run}), 'malformed:1 module:1 no_token:1 pass:1 '
+is(moved(zone()->{requests_dry_run}), 'malformed:1 module:1 no_token:1 pass:1 '
    . 'unavailable:1 unknown:1', 'dry run');
 
 # and a later error is not the module's
@@ -577,7 +577,7 @@ for my $i (1 .. 3) {
     like($response->{body}, qr/;TKN-1234-5678;/, "GET $i - who is calling");
 }
 
-is(moved(zone()->{dry_run}), 'no_token:3 pass:3 unknown:3', 'counted');
+is(moved(zone()->{requests_dry_run}), 'no_token:3 pass:3 unknown:3', 'counted');
 --- calls: 2
 
 
@@ -599,7 +599,7 @@ my $request = get('/t', undef, $preflight) =~ s/^GET/OPTIONS/r;
 passes(exchange($request), 'pass', '/t');
 passes(exchange(get('/t', undef, $preflight)), 'no_token_dry_run', '/t');
 
-is(moved(zone()->{dry_run}), 'no_token:1 pass:1', 'counted');
+is(moved(zone()->{requests_dry_run}), 'no_token:1 pass:1', 'counted');
 
 
 

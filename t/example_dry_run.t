@@ -136,9 +136,9 @@ like($log, qr/ 200 result=unknown_dry_run dry_run=on claimed=TKN-1234-5678 token
 
 my $zone = status_of($example);
 
-is(moved($zone->{dry_run}), 'account_type:1 insecure:1 malformed:1 module:1 '
+is(moved($zone->{requests_dry_run}), 'account_type:1 insecure:1 malformed:1 module:1 '
    . 'no_token:1 pass:1 unknown:1', 'counted');
-is(moved($zone->{decisions}), '', 'and apart');
+is(moved($zone->{requests}), '', 'and apart');
 
 my ($series) = $example->read('nginx.conf', 'conf')
                =~ /^# +(auth_api_token_\w+\{\S+\}) 4$/m;
@@ -171,7 +171,7 @@ $example->stop;
 my $example = start();
 
 is(scalar refused($example), 0, 'none so far');
-is(moved(status_of($example)->{dry_run}), 'module:120', 'counted');
+is(moved(status_of($example)->{requests_dry_run}), 'module:120', 'counted');
 
 $example->reload($Ten);
 
@@ -182,8 +182,8 @@ cmp_ok(scalar @ten, '<', 12, 'a few');
 
 my $zone = status_of($example);
 
-is(moved($zone->{decisions}), 'module:' . 3 * @ten, 'who are counted');
-is(moved($zone->{dry_run}), 'module:' . (240 - 3 * @ten), 'as are the others');
+is(moved($zone->{requests}), 'module:' . 3 * @ten, 'who are counted');
+is(moved($zone->{requests_dry_run}), 'module:' . (240 - 3 * @ten), 'as are the others');
 
 my $response = ask($example, token($ten[0]));
 

@@ -100,7 +100,7 @@ is(purge('edge2', $id), '{"purged":1}', 'the edge forgets');
 
 my $sock = start_ask('edge2', token($id));
 
-until_true('it asks the tier', sub { figures_of('edge2')->{in_flight} });
+until_true('it asks the tier', sub { figures_of('edge2')->{lookups_in_flight} });
 is(passed(['edge1', 'edge3'], $id), '1 1', 'other edges know nothing of it');
 signal_all(CONT => $_) for @Tier;
 

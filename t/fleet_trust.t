@@ -147,7 +147,7 @@ for my $cert (sort keys %wrong) {
 
     is(join('', map { fleet_node($_)->read('access.log') } @Tier), '',
        "$cert: is told nothing");
-    is(figures_of($_)->{purges}, 0, "$cert: nor is it purged") for @Tier;
+    is(figures_of($_)->{purge_requests}, 0, "$cert: nor is it purged") for @Tier;
 }
 
 is(calls(@ids), 0, 'the API was not asked');

@@ -74,9 +74,9 @@ is_deeply($seen, { '401 MISS' => $::Flood }, 'the flood');
 
 my $status = zone();
 
-is($status->{facts}{evicted}, 0, 'no facts evicted');
-cmp_ok($status->{denials}{evicted}, '>', 0, 'denials evicted');
-cmp_ok($status->{denials}{bytes}, '<=', $status->{capacity} / 10,
+is($status->{evictions}{facts}, 0, 'no facts evicted');
+cmp_ok($status->{evictions}{denials}, '>', 0, 'denials evicted');
+cmp_ok($status->{zone_used_bytes}{denials}, '<=', $status->{zone_size_bytes} / 10,
        'within their share');
 
 my $calls = figures()->{calls};
@@ -102,13 +102,13 @@ api('PUT', "tokens/$_", \%large) for @ids[0 .. 2099];
 
 ask_all(map { token($_) } @ids[0 .. 2099]);
 
-cmp_ok(zone()->{facts}{evicted}, '>', 0, 'full');
+cmp_ok(zone()->{evictions}{facts}, '>', 0, 'full');
 
-my $evicted = zone()->{facts}{evicted};
+my $evicted = zone()->{evictions}{facts};
 
 is_deeply(ask_all(('idt:TKN-9999-9999:MADEUPother') x 1000),
           { '401 MISS' => 1, '401 HIT' => 999 }, 'a thousand times');
-is(zone()->{facts}{evicted}, $evicted, 'and no facts had to go');
+is(zone()->{evictions}{facts}, $evicted, 'and no facts had to go');
 
 
 
@@ -133,9 +133,9 @@ ask_all(map { token($_) } @ids);
 
 my $status = zone();
 
-Test::More::note("$status->{facts}{entries} tokens in $status->{facts}{bytes} "
-                 . "of $status->{capacity} bytes");
+Test::More::note("$status->{zone_records}{facts} tokens in $status->{zone_used_bytes}{facts} "
+                 . "of $status->{zone_size_bytes} bytes");
 
-is($status->{facts}{entries}, 4000, 'all of them');
-is($status->{facts}{evicted}, 0, 'none had to go');
+is($status->{zone_records}{facts}, 4000, 'all of them');
+is($status->{evictions}{facts}, 0, 'none had to go');
 is_deeply(ask_all(map { token($_) } @ids), { '204 HIT' => 4000 }, 'all are hits');

@@ -56,7 +56,7 @@ until_true('facts have run out', sub {
 });
 
 like($all, qr/^(?:503 unavailable|401 disabled) MISS$/, 'no stale facts');
-is(zone()->{stale}, 0, 'none');
+is(zone()->{cache_requests}{stale}, 0, 'none');
 
 ask($_) for bogus(8);
 is(zone()->{breaker_opened}, 0, 'not opened');
@@ -210,7 +210,7 @@ api('PUT', 'faults/any', { delay => 900 });
 
 until_true('three refreshes', sub {
     ask(token("TKN-0000-000$_")) for 1 .. 3;
-    zone()->{in_flight} == 3;
+    zone()->{lookups_in_flight} == 3;
 });
 
 is(ask(token('TKN-0000-0004')), '204 pass MISS', 'a fourth token');

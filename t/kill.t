@@ -101,7 +101,7 @@ my ($right, $none, $wrong) = stop(@children);
 my $killed = keys %killed;
 
 Test::More::note("$killed killed, $right right, $none without an answer, "
-                 . status()->{resets} . ' resets');
+                 . status()->{zone_resets} . ' resets');
 
 # how many there were is for the machine to say
 
@@ -111,7 +111,7 @@ is($wrong, '', 'no wrong answer, none that hangs');
 
 # what they held has come back
 
-until_true('no lookup is left', sub { status()->{in_flight} == 0 });
+until_true('no lookup is left', sub { status()->{lookups_in_flight} == 0 });
 
 for my $id (@ids) {
     is(surely(sub { ask('/t', token($id)) })->{status}, 204, 'well');
@@ -121,7 +121,7 @@ is(surely(sub { ask('/t', 'idt:TKN-0000-0001:MADEUPno') })->{status}, 401,
    'well');
 
 if ($ENV{TEST_NGINX_CRASH}) {
-    cmp_ok(status()->{resets}, '>', 0, 'some were killed in the middle');
+    cmp_ok(status()->{zone_resets}, '>', 0, 'some were killed in the middle');
 }
 
 check_zone();

@@ -88,9 +88,9 @@ is(ask(bogus()), '429 limited MISS', 'limited') for 1 .. 20;
 
 my $zone = zone();
 
-is($zone->{decisions}{unknown}, 5, 'denials are counted');
-is($zone->{decisions}{limited}, 20, 'what is limited is counted');
-is("$zone->{misses} $zone->{budgets}{entries}", '5 1', 'figures');
+is($zone->{requests}{unknown}, 5, 'denials are counted');
+is($zone->{requests}{limited}, 20, 'what is limited is counted');
+is("$zone->{cache_requests}{miss} $zone->{zone_records}{budgets}", '25 1', 'figures');
 --- calls: 5
 
 
@@ -155,7 +155,7 @@ is(ask(token('TKN-1000-0001')), '204 pass HIT', 'it is known now');
 --- perl
 is(left($_), 5, "key $_") for qw(a b A aa), 'x' x 1000;
 is(left($_), 0, "key $_ is still limited") for qw(a b);
-is(zone()->{budgets}{entries}, 5, 'entries');
+is(zone()->{zone_records}{budgets}, 5, 'entries');
 --- calls: 25
 
 
@@ -167,7 +167,7 @@ is(zone()->{budgets}{entries}, 5, 'entries');
 is(left(''), 'all', 'no key');
 is(left('a'), 5, 'a key');
 is(left(''), 'all', 'no key');
-is(zone()->{budgets}{entries}, 1, 'entries');
+is(zone()->{zone_records}{budgets}, 1, 'entries');
 --- calls: 107
 
 
@@ -271,7 +271,7 @@ is(join(' ', grep { $_ ne '204 pass MISS' } map { ask($_) } @good[0 .. 29]),
 is(join(' ', grep { $_ ne '403 module MISS' }
              map { ask($_, 'a', '/module') } @good[30 .. 59]),
    '', 'good tokens without a module');
-is(zone()->{budgets}{entries}, 0, 'no budget was needed');
+is(zone()->{zone_records}{budgets}, 0, 'no budget was needed');
 is(left(), 5, 'the whole burst is left');
 --- calls: 65
 
@@ -499,8 +499,8 @@ is(ask($Good), '204 pass HIT', 'a good token passes');
 
 my $zone = zone();
 
-is($zone->{facts}{evicted}, 0, 'no facts were evicted');
-is($zone->{decisions}{limited}, $flood - $calls, 'counted');
+is($zone->{evictions}{facts}, 0, 'no facts were evicted');
+is($zone->{requests}{limited}, $flood - $calls, 'counted');
 
 
 

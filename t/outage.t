@@ -93,7 +93,7 @@ until_true('refused', sub {
 
 cmp_ok($now - $start, '<=', 3.1, 'none past valid and stale');
 is($response->{headers}{'retry-after'} >= 1, 1, 'Retry-After');
-is(zone()->{stale} > 1, 1, 'counted');
+is(zone()->{cache_requests}{stale} > 1, 1, 'counted');
 
 api('DELETE', 'faults/any');
 
@@ -209,7 +209,7 @@ until_true('a probe', sub {
 });
 
 is(zone()->{breaker}, 'probing', 'probing');
-is(zone()->{in_flight}, 1, 'in flight');
+is(zone()->{lookups_in_flight}, 1, 'in flight');
 is(all('/t', token('TKN-0000-0008')), '503 busy MISS', 'another token');
 is(read_response($sock)->{status}, 204, 'the probe');
 is(zone()->{breaker}, 'closed', 'closed');
@@ -366,13 +366,13 @@ is(all('/t'), '204 pass HIT', 'hits need none');
 
 until_true('no stale facts either', sub { all('/stale') eq '503 busy MISS' });
 
-is(zone()->{in_flight}, 3, 'in flight');
+is(zone()->{lookups_in_flight}, 3, 'in flight');
 
 is(read_response($_)->{status}, 401, 'an answer') for @socks;
 
 api('DELETE', 'faults/any');
 is(all('/t', token('TKN-0000-0004')), '401 unknown MISS', 'a place');
-is(zone()->{in_flight}, 0, 'none in flight');
+is(zone()->{lookups_in_flight}, 0, 'none in flight');
 --- calls: 5
 --- error_log
 cause: all "lookups" are taken

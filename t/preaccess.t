@@ -465,7 +465,7 @@ my $known = time;
 
 until_true('stale', sub { time - $known > 0.1 });
 is(volley(12, $Good), '204:2 429:10', 'limited');
-is(zone()->{stale} > 0, 1, 'stale');
+is(zone()->{cache_requests}{stale} > 0, 1, 'stale');
 
 
 

@@ -118,8 +118,8 @@ sub from {
 is(join(' ', map { from(1) } 1 .. 4), '401 401 429 429', 'an address');
 is(join(' ', map { from(2) } 1 .. 4), '401 401 429 429', 'another address');
 is(join(' ', map { from(3, '/address') } 1 .. 4), '401 401 429 429', 'both');
-is(zone()->{budgets}{entries}, 3, 'budgets');
-is(zone()->{decisions}{limited}, 5, 'the last is refused by limit_req');
+is(zone()->{zone_records}{budgets}, 3, 'budgets');
+is(zone()->{requests}{limited}, 5, 'the last is refused by limit_req');
 --- calls: 6
 
 
@@ -161,7 +161,7 @@ limits();
 
 # limit_req counts first, and who it refuses is no connection
 
-is(zone()->{decisions}{pass}, 3, 'decisions');
+is(zone()->{requests}{pass}, 3, 'decisions');
 --- calls: 2
 
 

@@ -103,8 +103,8 @@ plain(exchange(request_of($_, '/deny')), 403, $_ || 'no token')
 
 is(join(',', map { s/^403 //r } (logged(5, 'who.log'))[0 .. 3]),
    join(',', ('- - -') x 4), 'nothing is known of the others');
-is(zone()->{misses}, 2, 'two lookups');
-is(join(' ', map { $_ || () } values %{zone()->{decisions}}), '',
+is(moved(zone()->{lookups}), 'active:1 unknown:1', 'two lookups');
+is(join(' ', map { $_ || () } values %{zone()->{requests}}), '',
    'no decision');
 --- no_error_log
 API token refused
@@ -159,7 +159,7 @@ my ($one, $two, $three) = map { exchange(request_of($Good, '/https')) } 1 .. 3;
 is($_->{status}, 403, 'insecure') for $one, $two;
 like($one->{body}, qr/^\{"type"/, 'with a problem');
 plain($three, 429, 'limited');
-is(zone()->{decisions}{insecure}, 2, 'two decisions');
+is(zone()->{requests}{insecure}, 2, 'two decisions');
 is(volley(12, $Good), '204:3 429:9', 'it counts under no account');
 --- calls: 1
 
@@ -357,12 +357,12 @@ is(body($Good, '/page.html'), "$::Nobody$::Nobody\n", 'SSI');
 is(body($Good, '/add'), "added to\n$::Nobody", 'add_after_body');
 is(body($Good, '/mirrored'), $::Nobody, 'mirror');
 is(figures()->{calls}, 0, 'no lookup');
-is(zone()->{misses}, 0, 'nor a miss');
+is(zone()->{cache_requests}{miss}, 0, 'nor a miss');
 
 # parts of a page that was checked know who asks for it
 
 is(body($Good, '/checked.html'), "$::Known$::Known\n", 'SSI of a page that is checked');
-is(zone()->{misses} . zone()->{hits}, '10', 'a miss');
+is(zone()->{cache_requests}{miss} . zone()->{cache_requests}{hit}, '10', 'a miss');
 is(volley(3, token('TKN-2000-0001'), '/part'), '403:1 503:2', 'by itself');
 --- calls: 2
 
@@ -519,7 +519,7 @@ is(volley(4, undef, '/any'), '401:4', 'no token');
 is(volley(12, undef, '/address'), '204:12', 'by address');
 is(volley(12, $Bad, '/address'), '204:12', 'with a bogus token');
 is(volley(12, $Good, '/address'), '204:3 429:9', 'a token counts');
-is(zone()->{decisions}{module}, 0, 'and is not judged');
+is(zone()->{requests}{module}, 0, 'and is not judged');
 
 # as the module did not let it pass, it vouches for nobody
 
@@ -601,7 +601,7 @@ plain(exchange(request_of("idt:TKN-1234-5678:MADEUP$_", '/deny?key=a')), 403, $_
 
 api('PUT', 'faults/any', { status => 503, headers => { 'Retry-After' => 9 } });
 plain(exchange(request_of($Good, '/deny')), 403, 'down');
-is(join(' ', map { $_ || () } values %{zone()->{decisions}}), '',
+is(join(' ', map { $_ || () } values %{zone()->{requests}}), '',
    'no decision');
 --- no_error_log
 API token refused

@@ -36,8 +36,8 @@ our $Delay = $Config =~ s/ nodelay//r =~ s/denied=10m/denied=10m refresh=off/r;
 sub counted {
     my $zone = zone();
 
-    return join ' ', @$zone{qw(hits misses waits)},
-                $zone->{wait}{count}, moved($zone->{decisions}),
+    return join ' ', @{$zone->{cache_requests}}{qw(hit miss wait)},
+                $zone->{request_wait_seconds}{count}, moved($zone->{requests}),
                 moved($zone->{lookups});
 }
 
@@ -116,7 +116,7 @@ is(counted(), '0 4 0 4 unavailable:4 unavailable:4', 'each is counted once');
 is(ask($Good), '503 unavailable MISS', 'the fifth');
 is(zone()->{breaker}, 'open', 'opens the breaker');
 is(ask($Good), '503 busy MISS', 'busy');
-is(zone()->{decisions}{busy}, 1, 'is counted once');
+is(zone()->{requests}{busy}, 1, 'is counted once');
 --- calls: 5
 
 
@@ -158,7 +158,7 @@ my $start = time;
 until_true('longer', sub { all_read() && time - $start > 0.3 });
 api('POST', 'release');
 is(tally(map { read_response($_) } @socks), '204:10', 'all pass');
-is(zone()->{decisions}{pass}, 10, 'each is counted once');
+is(zone()->{requests}{pass}, 10, 'each is counted once');
 --- calls: 1
 
 
@@ -181,7 +181,7 @@ is(ask($Bad), '401 unknown BYPASS', 'unknown');
 --- perl
 is(ask($Good), '204 pass MISS', 'the first');
 is(delayed($Good), '204 pass MISS', 'the second is asked about again');
-is(zone()->{decisions}{pass}, 2, 'each is counted once');
+is(zone()->{requests}{pass}, 2, 'each is counted once');
 --- calls: 2
 
 
@@ -208,7 +208,7 @@ is(ask($Good), '204 pass MISS', 'the first');
 is(delayed($Good, sub {
     api('PUT', 'tokens/TKN-1234-5678', { status => 'Disabled', works => 1 });
 }), '204 pass HIT', 'the second is what was known');
-is(counted(), '2 1 0 1 pass:2 active:1', 'the zone is asked again, not the API');
+is(counted(), '1 1 0 1 pass:2 active:1', 'the zone is asked again, not the API');
 --- calls: 1
 
 
@@ -299,9 +299,9 @@ $::Config . <<'END';
 END
 --- perl
 is(ask($Good, '/from'), '204 pass MISS', 'a redirect');
-is(counted(), '0 1 0 1 pass:2 active:1', 'two decisions, one question');
+is(counted(), '0 1 0 1 pass:1 active:1', 'two decisions, one request');
 is(ask($Good, '/no'), '204 pass HIT', 'an error page');
-is(counted(), '1 1 0 1 module:1 pass:3 active:1', 'the same');
+is(counted(), '1 1 0 1 module:1 pass:2 active:1', 'two results');
 --- calls: 1
 
 
@@ -327,7 +327,7 @@ END
 fault TKN-9999-9999 {"delay":60000}
 --- perl
 is(ask($Good, '/slow'), '204 pass MISS', 'asked again');
-is(zone()->{misses}, 2, 'two misses');
+is(counted(), '0 1 0 2 pass:1 active:2', 'one request, two lookups');
 api('POST', 'release');
 --- calls: 3
 
@@ -338,12 +338,14 @@ api('POST', 'release');
 --- config eval: $::Config =~ s/valid=10m/valid=1s/r =~ s/ +limit_req.*//r
 --- perl
 until_true('refreshed', sub { ask($Good); zone()->{refreshes} });
-until_true('ended', sub { !zone()->{in_flight} });
+until_true('ended', sub { !zone()->{lookups_in_flight} });
 
 my $zone = zone();
 
-is($zone->{lookups}{active}, $zone->{misses} + $zone->{refreshes}, 'lookups');
-is($zone->{hits} + $zone->{misses} + $zone->{waits}, $zone->{decisions}{pass},
+my $cache = $zone->{cache_requests};
+
+is($zone->{lookups}{active}, $cache->{miss} + $zone->{refreshes}, 'lookups');
+is($cache->{hit} + $cache->{miss} + $cache->{wait}, $zone->{requests}{pass},
    'each request is counted once');
 
 
@@ -356,7 +358,7 @@ is($zone->{hits} + $zone->{misses} + $zone->{waits}, $zone->{decisions}{pass},
 --- perl
 is(ask("idt:TKN-1234-5678:MADEUP$_"), '401 unknown MISS', 'unknown') for 1 .. 3;
 is(ask("idt:TKN-1234-5678:MADEUP$_"), '429 limited MISS', 'limited') for 4, 5;
-is(counted(), '0 3 0 3 limited:2 unknown:3 unknown:3', 'each is counted once');
+is(counted(), '0 5 0 3 limited:2 unknown:3 unknown:3', 'each is counted once');
 --- calls: 3
 
 
@@ -371,13 +373,14 @@ fault any {"delay":60000}
 --- perl
 my @socks = map { start($_) } $Good, map { token("TKN-1000-000$_") } 1, 2;
 
-until_true('asked', sub { figures()->{calls} == 1 && zone()->{queued} == 2 });
+until_true('asked', sub { figures()->{calls} == 1 && zone()->{lookups_queued} == 2 });
 api('PUT', 'faults/any', {});
 api('POST', 'release');
 
 is(tally(map { read_response($_) } @socks), '204:3', 'all pass');
-is(join(' ', @{zone()}{qw(hits misses waits queued)}), '0 3 0 0', 'figures');
-is(zone()->{wait}{count}, 3, 'they waited');
+is(moved(zone()->{cache_requests}), 'miss:3', 'figures');
+is(zone()->{lookups_queued}, 0, 'nobody waits');
+is(zone()->{request_wait_seconds}{count}, 3, 'they waited');
 --- calls: 3
 
 
@@ -405,7 +408,7 @@ END
 --- perl
 is(ask($Good, '/done'), '204 pass MISS', 'passes');
 logged(1, 'status.log');
-is(counted(), '0 2 0 1 pass:1 unavailable:1 active:1', 'one miss each');
+is(counted(), '0 1 0 1 pass:1 unavailable:1 active:1', 'two results, one miss');
 --- calls: 1
 
 

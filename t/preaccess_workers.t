@@ -69,7 +69,7 @@ sub works {
     my ($name) = @_;
 
     is(volley(2, token('TKN-3000-0001')), '204:2', "$name - nginx works");
-    is(zone()->{in_flight} . zone()->{queued}, '00', "$name - nothing is left");
+    is(zone()->{lookups_in_flight} . zone()->{lookups_queued}, '00', "$name - nothing is left");
     unlike(nginx_log(), qr/\[alert\](?!.*exited on signal 9)/,
            "$name - no alert");
     check_zone();
@@ -129,7 +129,7 @@ close $_ for @socks;
 is(tally(map { { status => $_ } } logged(scalar @socks, 'status.log')),
    '499:' . @socks, 'all leave');
 api('POST', 'release');
-until_true('the lookup goes on', sub { !zone()->{in_flight} });
+until_true('the lookup goes on', sub { !zone()->{lookups_in_flight} });
 api('DELETE', 'faults/any');
 
 is(volley(12, $Good), '204:3 429:9', 'who left was not counted');
@@ -259,6 +259,6 @@ close $_ for @socks;
 is(tally(map { { status => $_ } } logged(3, 'status.log')), '204:1 499:2',
    'both leave');
 is(volley(1, token('TKN-3000-0001')), '204:1', 'another account');
-is(zone()->{decisions}{pass}, 2, 'decisions');
+is(zone()->{requests}{pass}, 2, 'decisions');
 unlike(nginx_log(), qr/\[alert\]/, 'no alert');
 --- calls: 2

@@ -55,8 +55,8 @@ is(ask($other), '204 pass HIT', 'another id');
 
 my $zone = zone();
 
-is("@$zone{qw(purges purged)}", '4 2', 'figures');
-is($zone->{facts}{entries}, 1, 'entries');
+is("@$zone{qw(purge_requests purged_records)}", '4 2', 'figures');
+is($zone->{zone_records}{facts}, 1, 'entries');
 --- error_log eval
 qr!\[notice\] .*API tokens purged: 1, zone: "tokens", id: "TKN-1234-5678", account: ""!
 --- calls: 3
@@ -96,7 +96,7 @@ purged('{"account":"ACC-0000-0001"}', 40);
 
 my $zone = zone();
 
-is("$zone->{facts}{entries} $zone->{denials}{entries}", '0 0', 'entries');
+is("$zone->{zone_records}{facts} $zone->{zone_records}{denials}", '0 0', 'entries');
 --- error_log
 API tokens purged: 40, zone: "tokens", id: "", account: "ACC-0000-0001"
 --- calls: 160
@@ -208,7 +208,7 @@ is(ask($Good), '204 pass MISS', 'the token');
 is(ask($other), '204 pass HIT', 'another id');
 is(ask('idt:TKN-1234-5679:MADEUPwrong'), '401 unknown HIT',
    'a wrong secret of another id');
-is(zone()->{denials}{entries}, 4, 'denials');
+is(zone()->{zone_records}{denials}, 4, 'denials');
 --- calls: 107
 
 
@@ -365,8 +365,8 @@ for my $body (@bodies) {
 
     my $zone = zone();
 
-    is("$zone->{facts}{entries} $zone->{denials}{entries}"
-       . " $zone->{in_flight}", '0 1 0', 'the zone');
+    is("$zone->{zone_records}{facts} $zone->{zone_records}{denials}"
+       . " $zone->{lookups_in_flight}", '0 1 0', 'the zone');
 }
 --- calls: 2
 
@@ -374,12 +374,18 @@ for my $body (@bodies) {
 
 === TEST 11: a lookup under way, and nobody comes
 --- http_config eval: $::Zone
---- config eval: $::Config
+--- config eval
+$::Config . <<'END';
+    location = /stub_status { stub_status; }
+END
 --- perl
 my $sock = start_lookup();
 my @others = map { my $s = client(); print {$s} request_of($Good); $s } 1 .. 3;
 
-until_true('all wait', sub { zone()->{waits} == 3 });
+until_true('all wait', sub {
+    exchange("GET /stub_status HTTP/1.1\r\nHost: a\r\n\r\n")->{body}
+        =~ /Writing: 5 /;
+});
 
 purged($ById, 0);
 
@@ -388,7 +394,7 @@ my @results = map { summary(read_response($_)) } $sock, @others;
 is(join(',', sort @results),
    '401 disabled MISS' . ',401 disabled WAIT' x 3, 'who had asked ask again');
 is(ask($Good), '401 disabled HIT', 'nothing was brought back');
-is(zone()->{facts}{entries}, 0, 'no facts');
+is(zone()->{zone_records}{facts}, 0, 'no facts');
 --- calls: 2
 
 
@@ -400,11 +406,11 @@ is(zone()->{facts}{entries}, 0, 'no facts');
 close(start_lookup());
 purged($ById, 0);
 
-until_true('answered', sub { !zone()->{in_flight} });
+until_true('answered', sub { !zone()->{lookups_in_flight} });
 
 my $zone = zone();
 
-is("$zone->{facts}{entries} $zone->{denials}{entries}", '0 0', 'not kept');
+is("$zone->{zone_records}{facts} $zone->{zone_records}{denials}", '0 0', 'not kept');
 is(ask($Good), '401 disabled MISS', 'asked again');
 --- calls: 2
 
@@ -431,7 +437,7 @@ api('PUT', 'faults/any', { delay => 1000 });
 until_true('a refresh is under way', sub {
     ask($Good);
     my $zone = zone();
-    $zone->{refreshes} && $zone->{in_flight};
+    $zone->{refreshes} && $zone->{lookups_in_flight};
 });
 
 api('DELETE', 'faults/any');
@@ -439,9 +445,9 @@ api('PUT', 'tokens/TKN-1234-5678', $Disabled);
 exchange(post($ById));
 
 is(ask($Good), '401 disabled MISS', 'who comes next asks again');
-until_true('the refresh has ended', sub { !zone()->{in_flight} });
+until_true('the refresh has ended', sub { !zone()->{lookups_in_flight} });
 is(ask($Good), '401 disabled HIT', 'nothing was brought back');
-is(zone()->{facts}{entries}, 0, 'no facts');
+is(zone()->{zone_records}{facts}, 0, 'no facts');
 
 
 
@@ -469,7 +475,7 @@ my $sock = start_lookup();
 purged($ById, 0);
 is(ask($Good), '401 disabled MISS', 'who comes next asks again');
 is(summary(read_response($sock)), '401 disabled WAIT', 'who had asked');
-is(zone()->{facts}{entries}, 0, 'no facts');
+is(zone()->{zone_records}{facts}, 0, 'no facts');
 --- calls: 2
 
 

@@ -45,7 +45,7 @@ sub nothing_purged {
 
     my $zone = zone();
 
-    is("@$zone{qw(purges purged)}", '0 0', 'figures');
+    is("@$zone{qw(purge_requests purged_records)}", '0 0', 'figures');
 }
 
 
@@ -194,7 +194,7 @@ for my $request (post("$large "), chunked("$large "),
 
 my $zone = zone();
 
-is("@$zone{qw(purges purged)}", '2 2', 'figures');
+is("@$zone{qw(purge_requests purged_records)}", '2 2', 'figures');
 --- calls: 3
 
 
@@ -311,7 +311,7 @@ for my $request (post($ById, '/denied'), post('{"all":true}', '/denied'),
     is(ask($Good), '204 pass HIT', 'still there');
 }
 
-is(zone()->{purges}, 0, 'figures');
+is(zone()->{purge_requests}, 0, 'figures');
 --- calls: 1
 
 
@@ -380,7 +380,7 @@ is(send_it('DELETE /except/TKN-1234-5678', ''), '401 {"type":"htt',
 is(send_it('DELETE /except/TKN-1234-5678', $good), '200 {"purged":1}',
    'limit_except with a token');
 is(send_it('GET /except/TKN-1234-5678', ''), '405 {"type":"htt', 'except');
-is(send_it('GET /status?a=1', ''), '200 # HELP auth_', 'status');
+is(send_it('GET /status?a=1', ''), '200 # HELP nginx', 'status');
 is(send_it('DELETE /if/', ''), '400 {"type":"htt', 'no id');
 is(send_it('DELETE /if/if', ''), '400 {"type":"htt', 'no id either');
 is(send_it('GET /t', $good), '204 ', 'a verdict');

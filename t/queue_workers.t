@@ -114,7 +114,7 @@ for my $sock (ask(ids(200))) {
 is($status{204}, 200, 'all pass');
 is(keys %worker, 2, 'in both workers');
 cmp_ok(figures()->{most}, '<=', 8, 'no more than "lookups" at a time');
-is(zone()->{queued}, 0, 'nobody waits');
+is(zone()->{lookups_queued}, 0, 'nobody waits');
 check_zone();
 --- calls: 200
 
@@ -133,7 +133,7 @@ $status{read_response($_)->{status}}++ for ask(ids(100));
 
 is($status{204}, 54, 'those with a place, and those in the queue');
 is($status{503}, 46, 'the rest');
-is(zone()->{queued}, 0, 'nobody waits');
+is(zone()->{lookups_queued}, 0, 'nobody waits');
 
 
 
@@ -147,7 +147,7 @@ fault any {"delay":300}
 my @ids = ids(60);
 my @socks = ask(@ids[0 .. 39]);
 
-until_true('queued', sub { zone()->{queued} == 36 });
+until_true('queued', sub { zone()->{lookups_queued} == 36 });
 
 my ($worker) = worker_pids();
 kill KILL => $worker;
@@ -158,7 +158,7 @@ $status{read_response($_)->{status}}++ for @socks;
 is(($status{204} || 0) + ($status{0} || 0), 40,
    'those of the other worker pass');
 cmp_ok($status{204} || 0, '>', 0, 'of which there are some');
-is(zone()->{queued}, 0, 'what the dead one held came back');
+is(zone()->{lookups_queued}, 0, 'what the dead one held came back');
 
 undef %status;
 $status{read_response($_)->{status}}++ for ask(@ids);
@@ -180,7 +180,7 @@ my @ids = ids(60);
 my @old = worker_pids();
 my @socks = ask(@ids[0 .. 19]);
 
-until_true('queued', sub { zone()->{queued} == 18 });
+until_true('queued', sub { zone()->{lookups_queued} == 18 });
 
 kill HUP => nginx_pid();
 until_true('new workers', sub {
@@ -188,13 +188,13 @@ until_true('new workers', sub {
 });
 
 my @new = ask(@ids[20 .. 29]);
-until_true('queued behind', sub { zone()->{queued} == 28 });
+until_true('queued behind', sub { zone()->{lookups_queued} == 28 });
 
 kill KILL => @old;
 api('PUT', 'faults/any', {});
 
 is(read_response($_)->{status}, 204, 'a new one passes') for @new;
-is(zone()->{queued}, 0, 'nobody waits');
+is(zone()->{lookups_queued}, 0, 'nobody waits');
 check_zone();
 
 
@@ -214,7 +214,7 @@ my $sock = $one->[0];
 my (@one, %status);
 
 send_token($_, shift @ids) for @busy;
-until_true('queued', sub { zone()->{queued} == 4 });
+until_true('queued', sub { zone()->{lookups_queued} == 4 });
 
 send_token($sock, shift @ids);
 
@@ -245,5 +245,5 @@ is("@one", '204 204 204 204 204', 'the one passes, before its timeout');
 $status{read_response($_)->{status}}++ for @busy;
 
 is_deeply([ keys %status ], [ 204 ], 'so do the many');
-is(zone()->{queued}, 0, 'nobody waits');
+is(zone()->{lookups_queued}, 0, 'nobody waits');
 check_zone();

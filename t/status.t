@@ -15,7 +15,7 @@ sub sample {
     my ($series) = @_;
 
     my ($value) = get('/prometheus')->{body}
-                  =~ /^auth_api_token_\Q$series\E ([0-9.]+)$/m;
+                  =~ /^nginx_auth_api_token_\Q$series\E ([0-9.]+)$/m;
 
     return $value;
 }
@@ -26,7 +26,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: decisions by reason
+=== TEST 1: requests by result
 --- http_config
     auth_api_token_zone zone=tokens:1m lookups=1 queue=0;
 --- config eval
@@ -103,7 +103,7 @@ sub decided {
 
     is($reason, $want, $want);
     $seen{$reason}++;
-    is(moved(zone()->{decisions}),
+    is(moved(zone()->{requests}),
        join(' ', map { "$_:$seen{$_}" } sort keys %seen), "$want is counted");
 }
 
@@ -131,16 +131,16 @@ decided('limited', 'idt:TKN-1234-5678:MADEUP3', '/limited?ok=1');
 # the only place is taken
 
 my $sock = start(token('TKN-1000-0007'), '/t?ok=1');
-until_true('asked', sub { zone()->{in_flight} });
+until_true('asked', sub { zone()->{lookups_in_flight} });
 decided('busy', 'idt:TKN-1234-5678:MADEUP4');
 is(read_response($sock)->{status}, 204, 'the one that was asked about');
 $seen{pass}++;
 
 is(join(' ', sort keys %seen), join(' ', sort @Reasons), 'all reasons');
-is(moved(zone()->{decisions}),
+is(moved(zone()->{requests}),
    join(' ', map { "$_:$seen{$_}" } sort keys %seen), 'at the end');
 
-is(sample(qq(decisions_total{zone="tokens",reason="$_"})), $seen{$_},
+is(sample(qq(requests_total{zone="tokens",result="$_"})), $seen{$_},
    "$_ in Prometheus") for @Reasons;
 
 
@@ -209,27 +209,46 @@ is(sample('lookup_duration_seconds_count{zone="tokens"}'), 10,
 
 === TEST 3: hits, misses, waits and lookups in flight
 --- http_config eval: $::Zone
---- config eval: $::Config
+--- config eval
+$::Config . <<'END';
+    location = /stub_status { stub_status; }
+END
 --- api
 token TKN-1234-5679
-fault any {"delay":1500}
+fault any {"delay":60000}
 --- perl
 my @socks = (start($Good), start(token('TKN-1234-5679')));
 
 until_true('both are asked about', sub { figures()->{calls} == 2 });
-is(zone()->{in_flight}, 2, 'in flight');
+is(zone()->{lookups_in_flight}, 2, 'in flight');
 is(sample('lookups_in_flight{zone="tokens"}'), 2, 'in Prometheus');
 
 push @socks, map { start($Good) } 1 .. 3;
-until_true('three wait', sub { zone()->{waits} == 3 });
+until_true('three wait', sub { get('/stub_status')->{body} =~ /Writing: 6 / });
+is(moved(zone()->{cache_requests}), '', 'nothing is decided');
+is(zone()->{last_success_timestamp_seconds}, undef, 'no answer so far');
 
+my $before = time;
+
+api('POST', 'release');
 is(read_response($_)->{status}, 204, 'passes') for @socks;
 api('DELETE', 'faults/any');
 ask($Good) for 1 .. 4;
 ask($Bad) for 1 .. 3;
 
-is(join(' ', @{zone()}{qw(hits misses waits in_flight)}), '6 3 3 0',
-   'figures');
+my $zone = zone();
+
+is(moved($zone->{cache_requests}), 'hit:6 miss:3 wait:3', 'figures');
+is($zone->{lookups_in_flight}, 0, 'in flight');
+is(sample(qq(cache_requests_total{zone="tokens",status="$_"})),
+   $zone->{cache_requests}{$_}, "$_ in Prometheus")
+    for qw(hit miss wait stale bypass);
+cmp_ok($zone->{last_success_timestamp_seconds}, '>=', $before - 1,
+       'the last answer');
+cmp_ok($zone->{last_success_timestamp_seconds}, '<=', time,
+       'the last answer');
+is(sample('last_success_timestamp_seconds{zone="tokens"}'),
+   $zone->{last_success_timestamp_seconds}, 'in Prometheus');
 --- calls: 3
 
 
@@ -245,24 +264,23 @@ fault TKN-1234-5679 {"delay":700}
 --- perl
 ask($_) for $Good, token('TKN-1234-5679'), token('TKN-1234-5670');
 
-my $latency = zone()->{latency};
+my $latency = zone()->{lookup_duration_seconds};
 my @counts = @{$latency->{buckets}}{@Bounds};
 
 is($latency->{count}, 3, 'count');
-cmp_ok($latency->{sum}, '>=', 1000, 'sum, in milliseconds');
-cmp_ok($latency->{sum}, '<', 30000, 'sum, in milliseconds');
+cmp_ok($latency->{sum}, '>=', 1, 'sum, in seconds');
+cmp_ok($latency->{sum}, '<', 30, 'sum, in seconds');
 is("@counts", join(' ', sort { $a <=> $b } @counts), 'cumulative');
 is($counts[-1], 3, 'all of them');
-cmp_ok($latency->{buckets}{250}, '<=', 1, 'two took longer than 250 ms');
-cmp_ok($latency->{buckets}{500}, '<=', 2, 'one took longer than 500 ms');
+cmp_ok($latency->{buckets}{0.25}, '<=', 1, 'two took longer than 250 ms');
+cmp_ok($latency->{buckets}{0.5}, '<=', 2, 'one took longer than 500 ms');
 
 my $name = 'lookup_duration_seconds';
 
 is(sample(qq(${name}_count{zone="tokens"})), 3, 'count');
-is(sample(qq(${name}_sum{zone="tokens"})),
-   sprintf('%.3f', $latency->{sum} / 1000), 'sum, in seconds');
+is(sample(qq(${name}_sum{zone="tokens"})), $latency->{sum}, 'sum');
 is(sample(qq(${name}_bucket{zone="tokens",le="0.25"})),
-   $latency->{buckets}{250}, 'bounds in seconds');
+   $latency->{buckets}{0.25}, 'bounds in seconds');
 
 
 
@@ -286,7 +304,7 @@ END
 --- perl
 until_true('asked again', sub {
     ask($Good, '/off');
-    zone()->{misses} == 2;
+    zone()->{cache_requests}{miss} == 2;
 });
 
 is(zone()->{refreshes}, 0, 'none where they are off');
@@ -296,11 +314,11 @@ until_true('refreshed', sub {
     zone()->{refreshes} == 1;
 });
 
-until_true('ended', sub { !zone()->{in_flight} });
+until_true('ended', sub { !zone()->{lookups_in_flight} });
 
 my $zone = zone();
 
-is($zone->{lookups}{active}, $zone->{misses} + 1, 'a lookup that is no miss');
+is($zone->{lookups}{active}, $zone->{cache_requests}{miss} + 1, 'a lookup that is no miss');
 
 
 
@@ -320,14 +338,14 @@ is(ask($Good), '204 pass MISS', 'asked');
 api('PUT', 'faults/any', { status => 500 });
 
 until_true('stale', sub { ask($Good) eq '204 pass STALE' });
-is(zone()->{stale}, 1, 'counted');
+is(zone()->{cache_requests}{stale}, 1, 'counted');
 is(ask($Good), '204 pass STALE', 'stale');
-is(zone()->{stale}, 2, 'counted');
+is(zone()->{cache_requests}{stale}, 2, 'counted');
 is(moved(zone()->{lookups}), 'active:1 unavailable:2', 'lookups');
 
 
 
-=== TEST 7: entries and bytes
+=== TEST 7: records and bytes
 --- http_config eval: $::Zone
 --- config eval
 $::Config . <<'END';
@@ -346,7 +364,7 @@ api('PUT', 'tokens/TKN-1000-0002', { name => 'x' x 300 });
 sub sizes {
     my $zone = zone();
 
-    return join ' ', map { "$zone->{$_}{entries}:$zone->{$_}{bytes}" }
+    return join ' ', map { "$zone->{zone_records}{$_}:$zone->{zone_used_bytes}{$_}" }
                      qw(facts denials budgets);
 }
 
@@ -366,8 +384,8 @@ for my $i (4, 5) {
 
 is(sizes(), '3:1024 5:1280 2:512', 'budgets');
 
-is(sample('bytes{zone="tokens",kind="facts"}'), 1024, 'facts');
-is(sample('entries{zone="tokens",kind="denials"}'), 5, 'denials');
+is(sample('zone_used_bytes{zone="tokens",kind="facts"}'), 1024, 'facts');
+is(sample('zone_records{zone="tokens",kind="denials"}'), 5, 'denials');
 
 get('/purge/TKN-1000-0002', '', 'DELETE');
 is(sizes(), '2:512 5:1280 2:512', 'a purge of one');
@@ -380,7 +398,7 @@ is(sizes(), '2:512 5:1280 2:512', 'a purge of one');
 --- config eval: $::Config
 --- perl
 my $zone = zone();
-my $cells = $zone->{capacity} / 256;
+my $cells = $zone->{zone_size_bytes} / 256;
 
 cmp_ok($cells, '>', 100, 'cells');
 
@@ -394,19 +412,20 @@ until_true('a second', sub {
     exchange(request_of(token('TKN-1000-0001')))->{headers}{'x-age'} >= 1;
 });
 
-is($zone->{evicted_age}, 0, 'no age of an evicted one yet');
+is($zone->{evicted_age_seconds}, undef, 'no age of an evicted one yet');
+is(sample('evicted_age_seconds{zone="tokens"}'), undef, 'in Prometheus');
 
 for my $i (2 .. $cells) {
     ask(token(sprintf 'TKN-1000-%04d', $i));
     $zone = zone();
-    last if $zone->{facts}{evicted};
+    last if $zone->{evictions}{facts};
 }
 
-is($zone->{facts}{evicted}, 1, 'one is evicted');
-cmp_ok($zone->{evicted_age}, '>=', 1, 'the oldest');
+is($zone->{evictions}{facts}, 1, 'one is evicted');
+cmp_ok($zone->{evicted_age_seconds}, '>=', 1, 'the oldest');
 is(ask(token('TKN-1000-0000')), '204 pass MISS', 'it is not known any more');
-is(zone()->{facts}{evicted}, 2, 'it took the place of another');
-is(zone()->{denials}{evicted}, 0, 'no denials');
+is(zone()->{evictions}{facts}, 2, 'it took the place of another');
+is(zone()->{evictions}{denials}, 0, 'no denials');
 
 is(sample('evictions_total{zone="tokens",kind="facts"}'), 2, 'evictions');
 cmp_ok(sample('evicted_age_seconds{zone="tokens"}'), '>=', 1, 'age');
@@ -415,15 +434,15 @@ cmp_ok(sample('evicted_age_seconds{zone="tokens"}'), '>=', 1, 'age');
 
 ask("$Bad$_") for 1 .. $cells;
 
-my $facts = $zone->{facts}{entries};
+my $facts = $zone->{zone_records}{facts};
 
 $zone = zone();
-is($zone->{facts}{entries}, $facts, 'all facts are there');
-cmp_ok($zone->{denials}{entries}, '>', 0, 'denials');
-cmp_ok($zone->{denials}{entries}, '<=', $cells / 10, 'denials');
-is($zone->{denials}{entries} + $zone->{denials}{evicted}, int $cells,
+is($zone->{zone_records}{facts}, $facts, 'all facts are there');
+cmp_ok($zone->{zone_records}{denials}, '>', 0, 'denials');
+cmp_ok($zone->{zone_records}{denials}, '<=', $cells / 10, 'denials');
+is($zone->{zone_records}{denials} + $zone->{evictions}{denials}, int $cells,
    'the others were evicted');
-is($zone->{facts}{evicted}, 2, 'evictions of facts');
+is($zone->{evictions}{facts}, 2, 'evictions of facts');
 
 
 
@@ -435,8 +454,8 @@ ask($_) for $Good, $Bad;
 get("/purge/$_", '', 'DELETE') for qw(TKN-1234-5678 TKN-1234-5678 TKN-0-0);
 get('/purge/TKN-1234-5678');
 
-is(join(' ', @{zone()}{qw(purges purged)}), '3 2', 'figures');
-is(sample('purges_total{zone="tokens"}'), 3, 'in Prometheus');
+is(join(' ', @{zone()}{qw(purge_requests purged_records)}), '3 2', 'figures');
+is(sample('purge_requests_total{zone="tokens"}'), 3, 'in Prometheus');
 
 
 
@@ -473,6 +492,6 @@ until_true('a probe', sub {
 });
 
 is(figures()->{calls}, 6, 'one at a time');
-is(zone()->{in_flight}, 1, 'one at a time');
+is(zone()->{lookups_in_flight}, 1, 'one at a time');
 until_true('closed', sub { breaker() eq 'closed 1' });
 is(sample('breaker_open{zone="tokens"}'), 0, 'in Prometheus');

@@ -10,6 +10,15 @@ use Test::Nginx::Socket 'no_plan';
 our $Zone = 'auth_api_token_zone zone=tokens:1m;';
 
 our $Prometheus = 'text/plain; version=0.0.4; charset=utf-8';
+our $Html = 'text/html; charset=utf-8';
+our $Browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+our @Histograms = qw(request_wait_seconds lookup_duration_seconds);
+
+our %Body = ('application/json' => qr/\A\{.*\}\n\z/,
+             $Prometheus => qr/\A# HELP /,
+             $Html => qr/\A<!DOCTYPE html>\n.*<\/html>\n\z/s);
+
+our ($Nginx) = `nginx -v 2>&1` =~ m{nginx/([0-9.]+)};
 
 
 # a strict reader of the text format, version 0.0.4; dies of what is wrong, and
@@ -122,8 +131,6 @@ sub prometheus {
 sub promtool {
     my ($text, $name) = @_;
 
-    return if !grep { -x "$_/promtool" } split /:/, $ENV{PATH};
-
     my $file = File::Temp->new;
 
     print {$file} $text;
@@ -154,50 +161,27 @@ sub flat {
 sub as_json {
     my ($sample, $zone) = @_;
 
-    my %name = (
-        'evictions_total' => '%s.evicted', 'entries' => '%s.entries',
-        'bytes' => '%s.bytes', 'capacity_bytes' => 'capacity',
-        'lookups_in_flight' => 'in_flight', 'lookups_limit' => 'limit',
-        'lookups_queued' => 'queued',
-        'decisions_total' => 'decisions.%s', 'dry_run' => 'dry_run.%s',
-        'lookups_total' => 'lookups.%s',
-        'lookup_duration_seconds' => 'latency',
-        'request_wait_seconds' => 'wait');
-
     my %into;
 
     for my $id (keys %$sample) {
         my ($series, $labels, $le) =
-            $id =~ /\Aauth_api_token_(\S+) \{(.*)\}(?: (\S+))?\z/ or die $id;
+            $id =~ /\Anginx_auth_api_token_(\S+) \{(.*)\}(?: (\S+))?\z/
+            or die $id;
 
         my %label = map { split /=/ } split /,/, $labels;
 
-        next if delete $label{zone} ne $zone;
+        next if ($label{zone} // '') ne $zone;
 
-        $series = 'dry_run' if delete $label{dry_run};
+        my $path = $series =~ s/_total\z//r;
 
-        my ($label) = values %label;
+        $path .= '_dry_run' if delete $label{dry_run};
+        $path =~ s/_(bucket|sum|count)\z/.$1/;
+        $path =~ s/\.bucket\z/.buckets.$le/ if defined $le;
 
-        if ($series =~ /\A(\w+_seconds)_(bucket|sum|count)\z/) {
-            my ($histogram, $part) = ($name{$1}, $2);
-            my $value = $sample->{$id};
+        delete $label{zone};
+        $path .= ".$_" for values %label;
 
-            $part = 'buckets.' . ($le eq '+Inf' ? $le : $le * 1000)
-                if defined $le;
-            $value = sprintf '%.0f', $value * 1000 if $part eq 'sum';
-
-            $into{"$histogram.$part"} = $value;
-
-        } elsif ($series eq 'evicted_age_seconds') {
-            $into{evicted_age} = int $sample->{$id};
-
-        } elsif ($series eq 'breaker_open') {
-            $into{breaker} = $sample->{$id} ? 'open' : 'closed';
-
-        } else {
-            my $path = $name{$series} || $series =~ s/_total\z//r;
-            $into{$path =~ s/%s/$label/r} = $sample->{$id};
-        }
+        $into{$path} = $sample->{$id};
     }
 
     return \%into;
@@ -219,27 +203,40 @@ my $zone = $status->{zones}{tokens};
 
 is($response->{status}, 200, 'status');
 is($response->{headers}{'content-type'}, 'application/json', 'type');
-is(join(' ', sort keys %$status), 'version zones', 'members');
+is($response->{headers}{'cache-control'}, 'no-store', 'not kept');
+is(join(' ', sort keys %$status), 'nginx timestamp_seconds version zones',
+   'members');
+is(join(' ', @$status{qw(version nginx)}), "0.1.0 $Nginx", 'versions');
+cmp_ok(abs($status->{timestamp_seconds} - time), '<', 60, 'time');
 is(join(' ', sort keys %{$status->{zones}}), 'tokens', 'zones');
 is(join(' ', sort keys %$zone),
-   'breaker breaker_opened budgets capacity decisions denials dry_run'
-   . ' evicted_age facts hits in_flight latency limit lookups misses purged purges queued'
-   . ' refreshes resets stale wait waits', 'members of a zone');
+   'breaker breaker_open breaker_opened cache_requests evicted_age_seconds'
+   . ' evictions last_success_timestamp_seconds lookup_duration_seconds lookups'
+   . ' lookups_in_flight lookups_limit lookups_queued purge_requests'
+   . ' purged_records refreshes request_wait_seconds requests requests_dry_run'
+   . ' zone_records zone_resets zone_size_bytes zone_used_bytes',
+   'members of a zone');
 is(join(' ', sort keys %{$zone->{$_}}), join(' ', sort @Reasons),
-   "reasons of $_") for qw(decisions dry_run);
+   "results of $_") for qw(requests requests_dry_run);
+is(join(' ', sort keys %{$zone->{cache_requests}}),
+   'bypass hit miss stale wait', 'statuses');
 is(join(' ', sort keys %{$zone->{lookups}}), join(' ', sort @Outcomes),
    'outcomes');
+is(join(' ', sort keys %{$zone->{$_}}), 'budgets denials facts', "kinds of $_")
+    for qw(zone_records zone_used_bytes evictions);
 is(join(' ', sort keys %{$zone->{$_}}), 'buckets count sum', "members of $_")
-    for qw(latency wait);
+    for @Histograms;
 is(join(' ', sort keys %{$zone->{$_}{buckets}}), join(' ', sort @Bounds),
-   "buckets of $_") for qw(latency wait);
+   "buckets of $_") for @Histograms;
+is_deeply([@$zone{qw(last_success_timestamp_seconds evicted_age_seconds)}],
+          [undef, undef], 'what is not known is null');
 
 my $figures = flat($zone, undef, {});
-my $capacity = delete $figures->{capacity};
+my $size = delete $figures->{zone_size_bytes};
 
-is(moved($figures), 'breaker:closed limit:64', 'all else is zero');
-cmp_ok($capacity, '>', 900_000, 'capacity');
-cmp_ok($capacity, '<', 1 << 20, 'capacity');
+is(moved($figures), 'breaker:closed lookups_limit:64', 'all else is zero');
+cmp_ok($size, '>', 900_000, 'size');
+cmp_ok($size, '<', 1 << 20, 'size');
 
 
 
@@ -251,19 +248,27 @@ my $response = get('/prometheus');
 
 is($response->{status}, 200, 'status');
 is($response->{headers}{'content-type'}, $Prometheus, 'type');
+is($response->{headers}{'cache-control'}, 'no-store', 'not kept');
 
 my $sample = prometheus('one zone');
+my $metric = 'nginx_auth_api_token_';
 
-is($sample->{"auth_api_token_decisions_total {reason=$_,zone=tokens}"}, 0, $_)
+is($sample->{"${metric}build_info {nginx=$Nginx,version=0.1.0}"}, 1,
+   'versions');
+is($sample->{"${metric}requests_total {result=$_,zone=tokens}"}, 0, $_)
     for @Reasons;
-is($sample->{"auth_api_token_decisions_total {dry_run=on,reason=$_,zone=tokens}"},
-   0, "$_, dry run") for @Reasons;
-is($sample->{"auth_api_token_lookups_total {outcome=$_,zone=tokens}"}, 0, $_)
+is($sample->{"${metric}requests_total {dry_run=on,result=$_,zone=tokens}"}, 0,
+   "$_, dry run") for @Reasons;
+is($sample->{"${metric}cache_requests_total {status=$_,zone=tokens}"}, 0, $_)
+    for qw(hit miss wait stale bypass);
+is($sample->{"${metric}lookups_total {outcome=$_,zone=tokens}"}, 0, $_)
     for @Outcomes;
-is($sample->{'auth_api_token_lookups_limit {zone=tokens}'}, 64, 'limit');
-is($sample->{'auth_api_token_lookups_queued {zone=tokens}'}, 0, 'queued');
-is($sample->{'auth_api_token_request_wait_seconds_count {zone=tokens}'}, 0,
+is($sample->{"${metric}lookups_limit {zone=tokens}"}, 64, 'limit');
+is($sample->{"${metric}lookups_queued {zone=tokens}"}, 0, 'queued');
+is($sample->{"${metric}request_wait_seconds_count {zone=tokens}"}, 0,
    'waits');
+is($sample->{"$metric$_ {zone=tokens}"}, undef, "$_ is not known")
+    for qw(last_success_timestamp_seconds evicted_age_seconds);
 
 
 
@@ -298,8 +303,8 @@ my $json = 'application/json';
 
 my %want = (
     '' => $json, 'application/json' => $json, '*/*' => $json,
-    'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' => $json,
-    'text/*' => $json, 'nonsense' => $json,
+    $Browser => $Html, 'text/HTML' => $Html, 'text/html, application/json' => $Html,
+    'text/*' => $json, 'nonsense' => $json, 'text/plain, application/json' => $json,
     'text/plain' => $Prometheus, 'Text/Plain; version=0.0.4' => $Prometheus,
     'application/openmetrics-text;version=1.0.0;q=0.5,'
     . 'text/plain;version=0.0.4;q=0.3,*/*;q=0.1' => $Prometheus,
@@ -310,14 +315,29 @@ for my $accept (sort keys %want) {
 
     is($response->{headers}{'content-type'}, $want{$accept},
        $accept || 'no Accept');
-    like($response->{body},
-         $want{$accept} eq $json ? qr/\A\{.*\}\n\z/ : qr/\A# HELP /, 'body');
+    like($response->{body}, $Body{$want{$accept}}, 'body');
+    is($response->{headers}{vary}, 'Accept', 'it depends on Accept');
 }
 
-is(get('/json', "Accept: text/plain\r\n")->{headers}{'content-type'}, $json,
-   'the argument wins');
-is(get('/prometheus', "Accept: $json\r\n")->{headers}{'content-type'},
-   $Prometheus, 'the argument wins');
+# a location for a browser answers its page, too
+
+for my $accept (sort keys %want) {
+    my $response = get('/html', $accept ? "Accept: $accept\r\n" : '');
+    my $type = $accept =~ m{json|plain|openmetrics}i ? $want{$accept} : $Html;
+
+    is($response->{headers}{'content-type'}, $type, "/html, $accept");
+    like($response->{body}, $Body{$type}, 'body');
+    is($response->{headers}{vary}, 'Accept', 'it depends on Accept');
+}
+
+for my $accept ('text/plain', $Browser, $json) {
+    is(get('/json', "Accept: $accept\r\n")->{headers}{'content-type'}, $json,
+       'the argument wins');
+    is(get('/prometheus', "Accept: $accept\r\n")->{headers}{'content-type'},
+       $Prometheus, 'the argument wins');
+}
+
+is(get('/json')->{headers}{vary}, undef, 'it depends on nothing');
 
 
 
@@ -325,7 +345,9 @@ is(get('/prometheus', "Accept: $json\r\n")->{headers}{'content-type'},
 --- http_config eval: $::Zone
 --- config eval: $::Config
 --- perl
-for my $uri (qw(/status /json /prometheus)) {
+my $time = qr/"timestamp_seconds":[0-9.]+/;
+
+for my $uri (qw(/status /json /prometheus /html)) {
     my $get = get($uri);
     my $sock = client();
 
@@ -338,8 +360,8 @@ for my $uri (qw(/status /json /prometheus)) {
 
     print {$sock} "GET $uri HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
                   . "12345GET $uri HTTP/1.1\r\nHost: a\r\n\r\n";
-    is(read_response($sock)->{body}, $get->{body}, 'GET with a body');
-    is(read_response($sock)->{body}, $get->{body}, 'no body after HEAD');
+    is(read_response($sock)->{body} =~ s/$time//r, $get->{body} =~ s/$time//r,
+       $_) for 'GET with a body', 'no body after HEAD';
 
     is(get($uri, "Content-Length: 0\r\n", $_)->{status}, 405, "$_ $uri")
         for qw(POST PUT DELETE);
@@ -351,7 +373,9 @@ for my $uri (qw(/status /json /prometheus)) {
 --- config eval: $::Status =~ s/.*purge.*\n//r
 --- perl
 is_deeply(zones(), {}, 'JSON');
-is_deeply(prometheus('no zone'), {}, 'Prometheus');
+is_deeply(prometheus('no zone'),
+          { "nginx_auth_api_token_build_info {nginx=$Nginx,version=0.1.0}" => 1 },
+          'Prometheus');
 
 
 
@@ -382,18 +406,19 @@ my $zones = zones();
 my ($one, $two) = @$zones{qw(tokens Other.zone_2-x)};
 
 is(join(' ', sort keys %$zones), 'Other.zone_2-x tokens', 'names');
-is(moved($one->{decisions}), 'pass:3', 'decisions of one');
-is(moved($two->{decisions}), 'unknown:1', 'decisions of the other');
-is("@$one{qw(hits misses limit)}", '2 1 64', 'figures of one');
-is("@$two{qw(hits misses limit)}", '0 1 7', 'figures of the other');
-cmp_ok($two->{capacity}, '<', 65536, 'capacity');
+is(moved($one->{requests}), 'pass:4', 'requests of one, and one beside it');
+is(moved($two->{requests}), 'unknown:1', 'requests of the other');
+is(moved($one->{cache_requests}), 'bypass:1 hit:2 miss:1', 'cache of one');
+is(moved($two->{cache_requests}), 'miss:1', 'cache of the other');
+is("$one->{lookups_limit} $two->{lookups_limit}", '64 7', 'limits');
+cmp_ok($two->{zone_size_bytes}, '<', 65536, 'size');
 
 my $sample = prometheus('two zones');
 
-is($sample->{'auth_api_token_hits_total {zone=tokens}'}, 2, 'hits of one');
-is($sample->{'auth_api_token_hits_total {zone=Other.zone_2-x}'}, 0,
+is($sample->{'nginx_auth_api_token_cache_requests_total {status=hit,zone=tokens}'}, 2, 'hits of one');
+is($sample->{'nginx_auth_api_token_cache_requests_total {status=hit,zone=Other.zone_2-x}'}, 0,
    'hits of the other');
-is($sample->{'auth_api_token_lookups_limit {zone=Other.zone_2-x}'}, 7,
+is($sample->{'nginx_auth_api_token_lookups_limit {zone=Other.zone_2-x}'}, 7,
    'limit of the other');
 
 
@@ -420,9 +445,11 @@ ask($Good);
 my $zone = flat(zone(), undef, {});
 my $sample = as_json(prometheus('Prometheus'), 'tokens');
 
+is(delete $zone->{breaker}, 'open', 'in words');
+is(delete $zone->{evicted_age_seconds}, undef, 'not known');
 is_deeply($sample, $zone, 'the same');
-is($zone->{breaker}, 'open', 'something has happened');
-is($zone->{'budgets.entries'}, 1, 'something has happened');
+is($zone->{breaker_open}, 1, 'something has happened');
+is($zone->{'zone_records.budgets'}, 1, 'something has happened');
 
 
 

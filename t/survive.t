@@ -69,8 +69,8 @@ my ($right, $none, $wrong) = stop(@children);
 cmp_ok($right, '>', 100, 'load');
 is($none, 0, 'no request failed');
 is($wrong, '', 'no wrong answer');
-is(zone()->{facts}{entries}, 1, 'facts are still there');
-is(zone()->{resets}, 0, 'no reset');
+is(zone()->{zone_records}{facts}, 1, 'facts are still there');
+is(zone()->{zone_resets}, 0, 'no reset');
 check_zone();
 --- calls: 21
 --- no_error_log
@@ -177,7 +177,7 @@ my $file = Test::Nginx::Util::server_root() . '/conf/nginx.conf';
 
 ask('/t', "idt:TKN-1234-5678:MADEUP$_") for 1 .. 60;
 
-my $before = zone()->{denials}{entries};
+my $before = zone()->{zone_records}{denials};
 
 cmp_ok($before, '<', 30, 'a tenth');
 
@@ -195,7 +195,7 @@ reload();
 
 ask('/t', "idt:TKN-1234-5678:MADEUP$_") for 61 .. 120;
 
-cmp_ok(zone()->{denials}{entries}, '>', $before + 30, 'more than that');
+cmp_ok(zone()->{zone_records}{denials}, '>', $before + 30, 'more than that');
 check_zone();
 
 

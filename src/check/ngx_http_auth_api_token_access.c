@@ -28,6 +28,8 @@ static void ngx_http_auth_api_token_review(ngx_http_request_t *r,
 static ngx_int_t ngx_http_auth_api_token_preflight(ngx_http_request_t *r);
 static ngx_int_t ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
+static void ngx_http_auth_api_token_count(ngx_http_auth_api_token_ctx_t *ctx,
+    ngx_http_auth_api_token_loc_conf_t *alcf);
 
 
 /* limit_req and limit_conn run after it, and may limit by who is calling */
@@ -120,10 +122,7 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
         }
     }
 
-    if (alcf->cache) {
-        ngx_http_auth_api_token_store_count(alcf->cache->zone->counters,
-                                            ctx->reason);
-    }
+    ngx_http_auth_api_token_count(ctx, alcf);
 
     if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_PASS) {
         return NGX_OK;
@@ -289,22 +288,23 @@ ngx_http_auth_api_token_prove(ngx_http_request_t *r,
     if (ctx->waiting) {
         ctx->waiting = 0;
 
-        if (alcf->cache) {
-            ngx_http_auth_api_token_store_waited(alcf->cache->zone->store,
+        if (alcf->figures) {
+            ngx_http_auth_api_token_store_waited(alcf->figures->zone->store,
                                                 ngx_current_msec - ctx->began);
+        }
 
-            /*
-             * The API may be a cache, and remember for longer than "valid".
-             * But it does answer: stale facts do not serve, nor does this.
-             */
+        /*
+         * The API may be a cache, and remember for longer than "valid".
+         * But it does answer: stale facts do not serve, nor does this.
+         */
 
-            if (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_PASS
-                && verdict->age >= alcf->cache->valid)
-            {
-                verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
-                verdict->health = NGX_HTTP_AUTH_API_TOKEN_UNTOLD;
-                verdict->cause = "the answer is older than \"valid\"";
-            }
+        if (alcf->cache
+            && verdict->reason == NGX_HTTP_AUTH_API_TOKEN_PASS
+            && verdict->age >= alcf->cache->valid)
+        {
+            verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
+            verdict->health = NGX_HTTP_AUTH_API_TOKEN_UNTOLD;
+            verdict->cause = "the answer is older than \"valid\"";
         }
     }
 
@@ -459,10 +459,7 @@ ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
 
     ctx->dry_run = 1;
 
-    if (alcf->cache) {
-        ngx_http_auth_api_token_store_count_dry_run(alcf->cache->zone->counters,
-                                                    ctx->reason);
-    }
+    ngx_http_auth_api_token_count(ctx, alcf);
 
     if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_PASS) {
         return NGX_OK;
@@ -473,6 +470,40 @@ ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
     /* with "satisfy any" the other modules decide */
 
     return NGX_DECLINED;
+}
+
+
+/* a location that a request is redirected to may decide the same once more */
+
+static void
+ngx_http_auth_api_token_count(ngx_http_auth_api_token_ctx_t *ctx,
+    ngx_http_auth_api_token_loc_conf_t *alcf)
+{
+    ngx_atomic_t                        *counter;
+    ngx_http_auth_api_token_counters_t  *counters;
+
+    if (alcf->figures == NULL) {
+        return;
+    }
+
+    counters = alcf->figures->zone->counters;
+
+    counter = ctx->dry_run ? &counters->dry_run[ctx->reason]
+                           : &counters->requests[ctx->reason];
+
+    if (ctx->counted != counter) {
+        ctx->counted = counter;
+
+        (void) ngx_atomic_fetch_add(counter, 1);
+    }
+
+    counter = &counters->cache[ctx->from];
+
+    if (ctx->used && ctx->counted_cache != counter) {
+        ctx->counted_cache = counter;
+
+        (void) ngx_atomic_fetch_add(counter, 1);
+    }
 }
 
 

@@ -14,18 +14,6 @@
 #include "ngx_http_auth_api_token_lookup.h"
 
 
-/* where a verdict came from, as in $auth_api_token_cache_status */
-
-typedef enum {
-    NGX_HTTP_AUTH_API_TOKEN_FROM_NOWHERE = 0,
-    NGX_HTTP_AUTH_API_TOKEN_FROM_BYPASS,
-    NGX_HTTP_AUTH_API_TOKEN_FROM_HIT,
-    NGX_HTTP_AUTH_API_TOKEN_FROM_MISS,
-    NGX_HTTP_AUTH_API_TOKEN_FROM_WAIT,
-    NGX_HTTP_AUTH_API_TOKEN_FROM_STALE
-} ngx_http_auth_api_token_from_e;
-
-
 /*
  * What is known of a request.  It belongs to the request's pool and survives
  * internal redirects, so that the location a request ends in neither asks again
@@ -60,6 +48,9 @@ typedef struct {
     ngx_http_auth_api_token_line_t    *line;       /* not met, or NULL */
     ngx_uint_t                         status;
     ngx_int_t                          next;       /* phase after access */
+
+    ngx_atomic_t                      *counted;    /* last, or NULL */
+    ngx_atomic_t                      *counted_cache;
 
     ngx_table_elt_t                   *challenge;
     ngx_table_elt_t                   *retry_after;

@@ -189,11 +189,11 @@ ngx_http_auth_api_token_cache_status_variable(ngx_http_request_t *r,
 
     static ngx_str_t  names[] = {
         ngx_string("-"),
-        ngx_string("BYPASS"),
         ngx_string("HIT"),
         ngx_string("MISS"),
         ngx_string("WAIT"),
-        ngx_string("STALE")
+        ngx_string("STALE"),
+        ngx_string("BYPASS")
     };
 
     ctx = ngx_http_auth_api_token_get_ctx(r);

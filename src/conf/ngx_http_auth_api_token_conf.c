@@ -69,6 +69,7 @@ ngx_http_auth_api_token_create_loc_conf(ngx_conf_t *cf)
     /*
      * set by ngx_pcalloc():
      *
+     *     conf->figures = NULL;
      *     conf->scope = { 0, NULL };
      *     conf->required = 0;
      *     conf->https.value = NULL;
@@ -123,6 +124,12 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
         if (conf->lines[i]) {
             conf->required = 1;
         }
+    }
+
+    /* with "off", a level counts in the zone that it bypasses */
+
+    if (conf->figures == NULL) {
+        conf->figures = prev->figures;
     }
 
     ngx_http_auth_api_token_merge_switch(&conf->https, &prev->https, 1);

@@ -154,6 +154,7 @@ typedef struct {
     ngx_http_auth_api_token_check_t   *check;
     ngx_http_auth_api_token_request_t *request;
     ngx_http_auth_api_token_cache_t   *cache;
+    ngx_http_auth_api_token_cache_t   *figures;        /* its zone counts */
     ngx_http_auth_api_token_limit_t   *limit;
     ngx_str_t                          scope;          /* of verdicts */
 

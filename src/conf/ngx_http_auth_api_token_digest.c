@@ -37,7 +37,9 @@ ngx_http_auth_api_token_digest(u_char *prefix, ngx_str_t *text, u_char *digest)
     SHA256_CTX  ctx;
 
     if (SHA256_Init(&ctx) != 1
-        || SHA256_Update(&ctx, prefix, NGX_HTTP_AUTH_API_TOKEN_KEY_LEN) != 1
+        || (prefix
+            && SHA256_Update(&ctx, prefix, NGX_HTTP_AUTH_API_TOKEN_KEY_LEN)
+               != 1)
         || SHA256_Update(&ctx, text->data, text->len) != 1
         || SHA256_Final(digest, &ctx) != 1)
     {

@@ -22,8 +22,8 @@ ngx_int_t ngx_http_auth_api_token_equal(ngx_str_t *one, ngx_str_t *two);
 
 
 /*
- * SHA-256 over "prefix", of as many bytes as the digest has, and the text: it
- * has the length of a key.
+ * SHA-256 over "prefix", of as many bytes as the digest has, or NULL, and the
+ * text: it has the length of a key.
  *
  * The key of a token is the digest of a prefix and the token, and that prefix
  * the digest of a secret and the scope of the lookup: made beforehand, it saves

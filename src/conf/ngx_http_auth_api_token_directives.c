@@ -271,6 +271,7 @@ ngx_http_auth_api_token_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
     cache->refresh = 1;
 
     alcf->cache = cache;
+    alcf->figures = cache;
 
     return ngx_http_auth_api_token_read_params(cf, cmd,
                                           ngx_http_auth_api_token_cache_params,

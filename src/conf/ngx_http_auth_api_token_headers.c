@@ -87,3 +87,20 @@ ngx_http_auth_api_token_push_header(ngx_list_t *headers, char *name)
 
     return h;
 }
+
+
+ngx_int_t
+ngx_http_auth_api_token_add_header_out(ngx_http_request_t *r, char *name,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_http_auth_api_token_push_header(&r->headers_out.headers, name);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->value = *value;
+
+    return NGX_OK;
+}

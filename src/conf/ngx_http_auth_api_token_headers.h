@@ -47,4 +47,13 @@ ngx_table_elt_t *ngx_http_auth_api_token_push_header(ngx_list_t *headers,
     char *name);
 
 
+/*
+ * Adds a header to a response; name and value have to last as long as it.
+ * Returns NGX_OK, or NGX_ERROR if there is no memory.
+ */
+
+ngx_int_t ngx_http_auth_api_token_add_header_out(ngx_http_request_t *r,
+    char *name, ngx_str_t *value);
+
+
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_HEADERS_H_INCLUDED_ */

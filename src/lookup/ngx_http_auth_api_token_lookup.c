@@ -531,6 +531,13 @@ ngx_http_auth_api_token_end_lookup(ngx_http_auth_api_token_lookup_t *lookup,
         verdict->asked = lookup->asked - verdict->age;
     }
 
+    if (zone
+        && verdict
+        && verdict->reason != NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE)
+    {
+        zone->counters->success = ngx_time();
+    }
+
     if (zone && verdict == NULL) {
         ngx_http_auth_api_token_store_cancel(zone->store, &flight->ticket);
 

@@ -35,8 +35,6 @@ typedef struct {
 static ngx_int_t ngx_http_auth_api_token_object_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_auth_api_token_object_headers(ngx_http_request_t *r,
     ngx_http_auth_api_token_facts_t *facts, ngx_msec_t age);
-static ngx_int_t ngx_http_auth_api_token_object_add_header(
-    ngx_http_request_t *r, char *name, ngx_str_t *value);
 static ngx_int_t ngx_http_auth_api_token_object_body(ngx_http_request_t *r,
     ngx_http_auth_api_token_facts_t *facts, ngx_str_t *body);
 static u_char *ngx_http_auth_api_token_object_modules(u_char *p,
@@ -145,9 +143,9 @@ ngx_http_auth_api_token_object_headers(ngx_http_request_t *r,
     static ngx_str_t  no_store = ngx_string("no-store");
     static ngx_str_t  authorization = ngx_string("Authorization");
 
-    if (ngx_http_auth_api_token_object_add_header(r, "Cache-Control", &no_store)
+    if (ngx_http_auth_api_token_add_header_out(r, "Cache-Control", &no_store)
         != NGX_OK
-        || ngx_http_auth_api_token_object_add_header(r, "Vary", &authorization)
+        || ngx_http_auth_api_token_add_header_out(r, "Vary", &authorization)
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -162,8 +160,7 @@ ngx_http_auth_api_token_object_headers(ngx_http_request_t *r,
         value.len = ngx_sprintf(value.data, "%M", (age + 999) / 1000)
                     - value.data;
 
-        if (ngx_http_auth_api_token_object_add_header(r, "Age", &value)
-            != NGX_OK)
+        if (ngx_http_auth_api_token_add_header_out(r, "Age", &value) != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -178,29 +175,12 @@ ngx_http_auth_api_token_object_headers(ngx_http_request_t *r,
         fact = facts ? ngx_http_auth_api_token_get_fact(facts, header->fact)
                      : &none;
 
-        if (ngx_http_auth_api_token_object_add_header(r, header->name, fact)
+        if (ngx_http_auth_api_token_add_header_out(r, header->name, fact)
             != NGX_OK)
         {
             return NGX_ERROR;
         }
     }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_auth_api_token_object_add_header(ngx_http_request_t *r, char *name,
-    ngx_str_t *value)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_http_auth_api_token_push_header(&r->headers_out.headers, name);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    h->value = *value;
 
     return NGX_OK;
 }

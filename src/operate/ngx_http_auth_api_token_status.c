@@ -20,18 +20,17 @@
 enum {
     NGX_HTTP_AUTH_API_TOKEN_STATUS_ACCEPT = 1,
     NGX_HTTP_AUTH_API_TOKEN_STATUS_JSON,
-    NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS
+    NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS,
+    NGX_HTTP_AUTH_API_TOKEN_STATUS_HTML
 };
 
 
 static ngx_int_t ngx_http_auth_api_token_status_handler(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_auth_api_token_status_format(ngx_http_request_t *r);
-static u_char *ngx_http_auth_api_token_status_json(u_char *p, u_char *last,
-    ngx_http_auth_api_token_status_t *status, ngx_uint_t n);
-static u_char *ngx_http_auth_api_token_status_reasons(u_char *p, u_char *last,
-    char *name, ngx_atomic_t *counters, ngx_uint_t lookups);
-static u_char *ngx_http_auth_api_token_status_buckets(u_char *p, u_char *last,
-    char *name, ngx_atomic_t *counters, ngx_atomic_uint_t ms);
+static ngx_int_t ngx_http_auth_api_token_status_headers(ngx_http_request_t *r,
+    ngx_uint_t format);
+static ngx_int_t ngx_http_auth_api_token_status_figures(ngx_http_request_t *r,
+    ngx_uint_t format, ngx_str_t *body);
 
 
 static ngx_http_auth_api_token_content_t
@@ -47,16 +46,10 @@ static ngx_http_auth_api_token_content_t
 static ngx_int_t
 ngx_http_auth_api_token_status_handler(ngx_http_request_t *r)
 {
-    size_t                                len;
-    u_char                               *p, *last;
-    ngx_int_t                             rc;
-    ngx_str_t                             type;
-    ngx_uint_t                            i, n;
-    ngx_shm_zone_t                      **zone;
-    ngx_http_complex_value_t              cv;
-    ngx_http_auth_api_token_zone_t       *amz;
-    ngx_http_auth_api_token_status_t     *status;
-    ngx_http_auth_api_token_main_conf_t  *amcf;
+    ngx_int_t                 rc;
+    ngx_str_t                 type;
+    ngx_uint_t                format;
+    ngx_http_complex_value_t  cv;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return NGX_HTTP_NOT_ALLOWED;
@@ -68,6 +61,132 @@ ngx_http_auth_api_token_status_handler(ngx_http_request_t *r)
         return rc;
     }
 
+    format = ngx_http_auth_api_token_status_format(r);
+
+    if (ngx_http_auth_api_token_status_headers(r, format) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
+
+    if (format == NGX_HTTP_AUTH_API_TOKEN_STATUS_HTML) {
+        ngx_str_set(&type, "text/html; charset=utf-8");
+        cv.value = ngx_http_auth_api_token_page;
+
+        return ngx_http_send_response(r, NGX_HTTP_OK, &type, &cv);
+    }
+
+    if (ngx_http_auth_api_token_status_figures(r, format, &cv.value) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (format == NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS) {
+        ngx_str_set(&type, "text/plain; version=0.0.4; charset=utf-8");
+
+    } else {
+        ngx_str_set(&type, "application/json");
+    }
+
+    return ngx_http_send_response(r, NGX_HTTP_OK, &type, &cv);
+}
+
+
+/*
+ * A browser asks for HTML, its page for JSON, and a scraper for plain text.
+ * Who asks for none of them gets what the location is for.
+ */
+
+static ngx_uint_t
+ngx_http_auth_api_token_status_format(ngx_http_request_t *r)
+{
+    u_char                              *p;
+    ngx_table_elt_t                     *h;
+    ngx_http_auth_api_token_loc_conf_t  *alcf;
+
+    static ngx_str_t  accept = ngx_string("Accept");
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+
+    if (alcf->status == NGX_HTTP_AUTH_API_TOKEN_STATUS_JSON
+        || alcf->status == NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS)
+    {
+        return alcf->status;
+    }
+
+    h = ngx_http_auth_api_token_find_header(&r->headers_in.headers, &accept);
+
+    if (h) {
+        p = h->value.data;
+
+        if (ngx_strcasestrn(p, "text/html", 9 - 1)) {
+            return NGX_HTTP_AUTH_API_TOKEN_STATUS_HTML;
+        }
+
+        if (ngx_strcasestrn(p, "application/json", 16 - 1)) {
+            return NGX_HTTP_AUTH_API_TOKEN_STATUS_JSON;
+        }
+
+        if (ngx_strcasestrn(p, "text/plain", 10 - 1)
+            || ngx_strcasestrn(p, "application/openmetrics-text", 28 - 1))
+        {
+            return NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS;
+        }
+    }
+
+    return (alcf->status == NGX_HTTP_AUTH_API_TOKEN_STATUS_HTML)
+           ? NGX_HTTP_AUTH_API_TOKEN_STATUS_HTML
+           : NGX_HTTP_AUTH_API_TOKEN_STATUS_JSON;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_status_headers(ngx_http_request_t *r,
+    ngx_uint_t format)
+{
+    ngx_http_auth_api_token_loc_conf_t  *alcf;
+
+    static ngx_str_t  no_store = ngx_string("no-store");
+    static ngx_str_t  accept = ngx_string("Accept");
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+
+    if (ngx_http_auth_api_token_add_header_out(r, "Cache-Control", &no_store)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (format == NGX_HTTP_AUTH_API_TOKEN_STATUS_HTML
+        && ngx_http_auth_api_token_add_header_out(r, "Content-Security-Policy",
+                                          &ngx_http_auth_api_token_page_policy)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (alcf->status == NGX_HTTP_AUTH_API_TOKEN_STATUS_JSON
+        || alcf->status == NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS)
+    {
+        return NGX_OK;
+    }
+
+    return ngx_http_auth_api_token_add_header_out(r, "Vary", &accept);
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_status_figures(ngx_http_request_t *r,
+    ngx_uint_t format, ngx_str_t *body)
+{
+    size_t                                len;
+    u_char                               *p, *last;
+    ngx_uint_t                            i, n;
+    ngx_shm_zone_t                      **zone;
+    ngx_http_auth_api_token_zone_t       *amz;
+    ngx_http_auth_api_token_status_t     *status;
+    ngx_http_auth_api_token_main_conf_t  *amcf;
+
     amcf = ngx_http_get_module_main_conf(r, ngx_http_auth_api_token_module);
 
     zone = amcf->zones.elts;
@@ -76,7 +195,7 @@ ngx_http_auth_api_token_status_handler(ngx_http_request_t *r)
     status = ngx_pcalloc(r->pool,
                          (n + 1) * sizeof(ngx_http_auth_api_token_status_t));
     if (status == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     len = NGX_HTTP_AUTH_API_TOKEN_STATUS_LEN;
@@ -94,173 +213,19 @@ ngx_http_auth_api_token_status_handler(ngx_http_request_t *r)
 
     p = ngx_pnalloc(r->pool, len);
     if (p == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
+    body->data = p;
     last = p + len;
 
-    ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
+    p = (format == NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS)
+        ? ngx_http_auth_api_token_status_prometheus(p, last, status, n)
+        : ngx_http_auth_api_token_status_json(p, last, status, n);
 
-    cv.value.data = p;
+    body->len = p - body->data;
 
-    if (ngx_http_auth_api_token_status_format(r)
-        == NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS)
-    {
-        ngx_str_set(&type, "text/plain; version=0.0.4; charset=utf-8");
-
-        p = ngx_http_auth_api_token_status_prometheus(p, last, status, n);
-
-    } else {
-        ngx_str_set(&type, "application/json");
-
-        p = ngx_http_auth_api_token_status_json(p, last, status, n);
-    }
-
-    cv.value.len = p - cv.value.data;
-
-    return ngx_http_send_response(r, NGX_HTTP_OK, &type, &cv);
-}
-
-
-/* what asks for plain text is a scraper, and a browser asks for other things */
-
-static ngx_uint_t
-ngx_http_auth_api_token_status_format(ngx_http_request_t *r)
-{
-    ngx_table_elt_t                     *h;
-    ngx_http_auth_api_token_loc_conf_t  *alcf;
-
-    static ngx_str_t  accept = ngx_string("Accept");
-
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
-
-    if (alcf->status != NGX_HTTP_AUTH_API_TOKEN_STATUS_ACCEPT) {
-        return alcf->status;
-    }
-
-    h = ngx_http_auth_api_token_find_header(&r->headers_in.headers, &accept);
-
-    if (h
-        && ngx_strcasestrn(h->value.data, "application/json", 16 - 1) == NULL
-        && (ngx_strcasestrn(h->value.data, "text/plain", 10 - 1)
-            || ngx_strcasestrn(h->value.data, "application/openmetrics-text",
-                               28 - 1)))
-    {
-        return NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS;
-    }
-
-    return NGX_HTTP_AUTH_API_TOKEN_STATUS_JSON;
-}
-
-
-static u_char *
-ngx_http_auth_api_token_status_json(u_char *p, u_char *last,
-    ngx_http_auth_api_token_status_t *status, ngx_uint_t n)
-{
-    ngx_uint_t                           i, k;
-    ngx_http_auth_api_token_figures_t   *figures;
-    ngx_http_auth_api_token_counter_t   *counter;
-    ngx_http_auth_api_token_counters_t  *counters;
-
-    p = ngx_slprintf(p, last, "{\"version\":\"%s\",\"zones\":{",
-                     NGX_HTTP_AUTH_API_TOKEN_VERSION);
-
-    for (i = 0; i < n; i++) {
-        figures = &status[i].figures;
-        counters = &figures->counters;
-
-        p = ngx_slprintf(p, last, "%s\"%V\":{", i ? "," : "", status[i].name);
-
-        p = ngx_http_auth_api_token_status_reasons(p, last, "decisions",
-                                                   counters->decisions, 0);
-        p = ngx_http_auth_api_token_status_reasons(p, last, "dry_run",
-                                                   counters->dry_run, 0);
-        p = ngx_http_auth_api_token_status_reasons(p, last, "lookups",
-                                                   counters->lookups, 1);
-
-        for (counter = ngx_http_auth_api_token_status_counters;
-             counter->name;
-             counter++)
-        {
-            p = ngx_slprintf(p, last, "\"%s\":%uA,", counter->name,
-                             ngx_http_auth_api_token_counter(&status[i],
-                                                             counter));
-        }
-
-        p = ngx_http_auth_api_token_status_buckets(p, last, "latency",
-                                                   counters->latencies,
-                                                   counters->latency);
-        p = ngx_http_auth_api_token_status_buckets(p, last, "wait",
-                                                   counters->waited,
-                                                   counters->waited_sum);
-
-        for (k = 0; k < NGX_HTTP_AUTH_API_TOKEN_KINDS; k++) {
-            p = ngx_slprintf(p, last, "\"%s\":{\"entries\":%ui,\"bytes\":%uz,"
-                             "\"evicted\":%uA},",
-                             ngx_http_auth_api_token_kinds[k],
-                             figures->entries[k], figures->bytes[k],
-                             counters->evicted[k]);
-        }
-
-        p = ngx_slprintf(p, last, "\"evicted_age\":%uA,\"capacity\":%uz,"
-                         "\"in_flight\":%ui,\"queued\":%ui,\"limit\":%ui,"
-                         "\"breaker\":\"%s\"}",
-                         counters->evicted_age / 1000, figures->capacity,
-                         figures->in_flight, figures->queued, figures->limit,
-                         figures->probing ? "probing"
-                                          : figures->open ? "open" : "closed");
-    }
-
-    return ngx_slprintf(p, last, "}}\n");
-}
-
-
-static u_char *
-ngx_http_auth_api_token_status_reasons(u_char *p, u_char *last, char *name,
-    ngx_atomic_t *counters, ngx_uint_t lookups)
-{
-    char        *comma;
-    ngx_str_t   *reason;
-    ngx_uint_t   i;
-
-    comma = "";
-
-    p = ngx_slprintf(p, last, "\"%s\":{", name);
-
-    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_REASONS; i++) {
-        reason = ngx_http_auth_api_token_status_reason(i, lookups);
-
-        if (reason) {
-            p = ngx_slprintf(p, last, "%s\"%V\":%uA", comma, reason,
-                             counters[i]);
-            comma = ",";
-        }
-    }
-
-    return ngx_slprintf(p, last, "},");
-}
-
-
-static u_char *
-ngx_http_auth_api_token_status_buckets(u_char *p, u_char *last, char *name,
-    ngx_atomic_t *counters, ngx_atomic_uint_t ms)
-{
-    uint64_t    sum;
-    ngx_uint_t  i;
-
-    sum = 0;
-    p = ngx_slprintf(p, last, "\"%s\":{\"buckets\":{", name);
-
-    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_LATENCIES; i++) {
-        sum += counters[i];
-        p = ngx_slprintf(p, last, "\"%M\":%uL,",
-                         ngx_http_auth_api_token_latencies[i], sum);
-    }
-
-    sum += counters[i];
-
-    return ngx_slprintf(p, last, "\"+Inf\":%uL},\"count\":%uL,\"sum\":%uA},",
-                        sum, sum, ms);
+    return NGX_OK;
 }
 
 
@@ -280,6 +245,10 @@ ngx_http_auth_api_token_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
         return rv;
     }
 
+    if (ngx_http_auth_api_token_page_init() != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     value = cf->args->elts;
 
     if (cf->args->nelts == 1) {
@@ -291,9 +260,12 @@ ngx_http_auth_api_token_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
     } else if (ngx_strcmp(value[1].data, "prometheus") == 0) {
         alcf->status = NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS;
 
+    } else if (ngx_strcmp(value[1].data, "html") == 0) {
+        alcf->status = NGX_HTTP_AUTH_API_TOKEN_STATUS_HTML;
+
     } else {
         return ngx_http_auth_api_token_invalid(cf, cmd, &value[1],
-                                               "\"json\" or \"prometheus\"");
+                                        "\"json\", \"prometheus\" or \"html\"");
     }
 
     return NGX_CONF_OK;

@@ -16,8 +16,7 @@
 
 /*
  * What the formats of the status have in common: the figures of a zone, and
- * what they are called.  A counter of the store appears in both of them when it
- * is in the table of ngx_http_auth_api_token_prometheus.c.
+ * the table of what they are called.
  */
 
 
@@ -29,41 +28,75 @@ typedef struct {
 } ngx_http_auth_api_token_status_t;
 
 
+/*
+ * The name of a value of a label; or NULL if i is none.  Static.
+ */
+
+typedef ngx_str_t *(*ngx_http_auth_api_token_label_pt)(ngx_uint_t i);
+
+
+/* a figure, which is an array if it has a label or is a histogram */
+
 typedef struct {
-    char                               *name;
-    char                               *help;     /* of Prometheus */
-    size_t                              offset;   /* in the counters */
-} ngx_http_auth_api_token_counter_t;
+    char                               *name;     /* in JSON */
+    char                               *metric;   /* of Prometheus */
+    char                               *type;
+    char                               *help;
+    size_t                              offset;   /* in the figures */
+    size_t                              sum;      /* of a histogram, or 0 */
+    char                               *label;    /* or NULL */
+    ngx_http_auth_api_token_label_pt    value;
+    ngx_uint_t                          n;        /* values there may be */
+    char                               *more;     /* labels */
+    ngx_uint_t                          flags;
+} ngx_http_auth_api_token_metric_t;
 
 
-#define ngx_http_auth_api_token_counter(status, counter)                      \
-    (*(ngx_atomic_t *) ((char *) &(status)->figures.counters                  \
-                        + (counter)->offset))
+#define NGX_HTTP_AUTH_API_TOKEN_METRIC_MS        0x0001  /* shown in seconds */
+#define NGX_HTTP_AUTH_API_TOKEN_METRIC_OPTIONAL  0x0002  /* absent if zero */
 
 
-/*
- * The table of counters, up to one without a name; and the names of kinds.
- */
-
-extern ngx_http_auth_api_token_counter_t
-    ngx_http_auth_api_token_status_counters[];
-extern char  *ngx_http_auth_api_token_kinds[NGX_HTTP_AUTH_API_TOKEN_KINDS];
-
-
-/*
- * Returns the name of a reason: of a decision, or if "lookups" is set of the
- * outcome of a lookup; or NULL if there is none such.  Static.
- */
-
-ngx_str_t *ngx_http_auth_api_token_status_reason(ngx_uint_t reason,
-    ngx_uint_t lookups);
+#define ngx_http_auth_api_token_figure(status, offset)                        \
+    ((ngx_atomic_t *) ((char *) &(status)->figures + (offset)))
 
 
 /*
- * Writes the text for Prometheus to p, about n zones, and not beyond "last".
- * Returns its end.
+ * The table of figures, up to one without a name; and the bounds of histograms
+ * in seconds, as both formats write them.
  */
 
+extern ngx_http_auth_api_token_metric_t  ngx_http_auth_api_token_metrics[];
+extern char  *ngx_http_auth_api_token_bounds[
+    NGX_HTTP_AUTH_API_TOKEN_LATENCIES];
+
+
+/*
+ * Writes the value of a figure to p, and not beyond "last".  Returns its end.
+ */
+
+u_char *ngx_http_auth_api_token_status_value(u_char *p, u_char *last,
+    ngx_atomic_uint_t value, ngx_uint_t flags);
+
+
+/*
+ * The page, and its Content-Security-Policy: both static, the second once
+ * ngx_http_auth_api_token_page_init() was called, when the configuration is
+ * read.  It returns NGX_OK, or NGX_ERROR if the library of digests failed.
+ */
+
+extern ngx_str_t  ngx_http_auth_api_token_page;
+extern ngx_str_t  ngx_http_auth_api_token_page_policy;
+
+ngx_int_t ngx_http_auth_api_token_page_init(void);
+
+
+/*
+ * Writes JSON, or the text for Prometheus, to p, about n zones, and not beyond
+ * "last".  Returns its end.
+ */
+
+u_char *ngx_http_auth_api_token_status_json(u_char *p, u_char *last,
+    ngx_http_auth_api_token_status_t *status, ngx_uint_t n);
 u_char *ngx_http_auth_api_token_status_prometheus(u_char *p, u_char *last,
     ngx_http_auth_api_token_status_t *status, ngx_uint_t n);
 

@@ -55,12 +55,12 @@ void
 ngx_http_auth_api_token_store_figures(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_figures_t *figures)
 {
-    ngx_uint_t                        i, probing;
+    ngx_uint_t                        i, probe;
     ngx_http_auth_api_token_lease_t  *lease;
 
     ngx_memzero(figures, sizeof(ngx_http_auth_api_token_figures_t));
 
-    probing = 0;
+    probe = 0;
 
     ngx_http_auth_api_token_store_lock(store);
 
@@ -83,12 +83,12 @@ ngx_http_auth_api_token_store_figures(ngx_http_auth_api_token_store_t *store,
             || lease->state == NGX_HTTP_AUTH_API_TOKEN_PURGED)
         {
             figures->in_flight++;
-            probing |= lease->probe;
+            probe |= lease->probe;
         }
     }
 
     figures->open = (store->failures >= NGX_HTTP_AUTH_API_TOKEN_FAILURES);
-    figures->probing = figures->open && probing;
+    figures->probing = figures->open && probe;
 
     ngx_http_auth_api_token_store_unlock(store);
 }

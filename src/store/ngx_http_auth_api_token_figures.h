@@ -26,47 +26,57 @@ typedef enum {
 } ngx_http_auth_api_token_kind_e;
 
 
+/* where a verdict came from, as in $auth_api_token_cache_status */
+
+typedef enum {
+    NGX_HTTP_AUTH_API_TOKEN_FROM_NOWHERE = 0,
+    NGX_HTTP_AUTH_API_TOKEN_FROM_HIT,
+    NGX_HTTP_AUTH_API_TOKEN_FROM_MISS,
+    NGX_HTTP_AUTH_API_TOKEN_FROM_WAIT,
+    NGX_HTTP_AUTH_API_TOKEN_FROM_STALE,
+    NGX_HTTP_AUTH_API_TOKEN_FROM_BYPASS,
+    NGX_HTTP_AUTH_API_TOKEN_FROM
+} ngx_http_auth_api_token_from_e;
+
+
 /*
  * The counters.  They lie in the store, where some are counted without the
  * mutex: a new one changes the layout of the store, and so LAYOUT.
  */
 
 typedef struct {
-    ngx_atomic_t       decisions[NGX_HTTP_AUTH_API_TOKEN_REASONS];
+    ngx_atomic_t       requests[NGX_HTTP_AUTH_API_TOKEN_REASONS];
     ngx_atomic_t       dry_run[NGX_HTTP_AUTH_API_TOKEN_REASONS];
+    ngx_atomic_t       cache[NGX_HTTP_AUTH_API_TOKEN_FROM];
     ngx_atomic_t       lookups[NGX_HTTP_AUTH_API_TOKEN_REASONS];
     ngx_atomic_t       latencies[NGX_HTTP_AUTH_API_TOKEN_LATENCIES + 1];
     ngx_atomic_t       latency;        /* sum, ms */
     ngx_atomic_t       waited[NGX_HTTP_AUTH_API_TOKEN_LATENCIES + 1];
     ngx_atomic_t       waited_sum;     /* ms */
-    ngx_atomic_t       hits;
-    ngx_atomic_t       misses;
-    ngx_atomic_t       waits;
-    ngx_atomic_t       stale;
     ngx_atomic_t       refreshes;
+    ngx_atomic_t       success;        /* the last one, Unix time */
     ngx_atomic_t       purges;
     ngx_atomic_t       purged;         /* records */
     ngx_atomic_t       opened;         /* the breaker was */
     ngx_atomic_t       resets;
     ngx_atomic_t       evicted[NGX_HTTP_AUTH_API_TOKEN_KINDS];
-    ngx_atomic_t       evicted_age;    /* of the last facts, ms */
+    ngx_atomic_t       evicted_age;    /* of the last facts, ms; 0: none */
 } ngx_http_auth_api_token_counters_t;
 
 
-/* a store at one moment */
+/* a store at one moment; all of one type, so that tables can name them */
 
 typedef struct {
     ngx_http_auth_api_token_counters_t  counters;
 
-    size_t             capacity;       /* bytes there are for entries */
-    size_t             bytes[NGX_HTTP_AUTH_API_TOKEN_KINDS];
-    ngx_uint_t         entries[NGX_HTTP_AUTH_API_TOKEN_KINDS];
-    ngx_uint_t         limit;          /* of lookups in flight */
-    ngx_uint_t         in_flight;
-    ngx_uint_t         queued;
-
-    unsigned           open:1;         /* the breaker is */
-    unsigned           probing:1;      /* one lookup tries the API meanwhile */
+    ngx_atomic_uint_t  capacity;       /* bytes there are for records */
+    ngx_atomic_uint_t  bytes[NGX_HTTP_AUTH_API_TOKEN_KINDS];
+    ngx_atomic_uint_t  entries[NGX_HTTP_AUTH_API_TOKEN_KINDS];
+    ngx_atomic_uint_t  limit;          /* of lookups in flight */
+    ngx_atomic_uint_t  in_flight;
+    ngx_atomic_uint_t  queued;
+    ngx_atomic_uint_t  open;           /* the breaker is */
+    ngx_atomic_uint_t  probing;        /* one lookup tries the API meanwhile */
 } ngx_http_auth_api_token_figures_t;
 
 
@@ -76,16 +86,6 @@ typedef struct {
 
 ngx_http_auth_api_token_counters_t *ngx_http_auth_api_token_store_counters(
     ngx_http_auth_api_token_store_t *store);
-
-
-/*
- * Counts a decision, or one in dry run; takes no mutex.
- */
-
-#define ngx_http_auth_api_token_store_count(counters, reason)                 \
-    (void) ngx_atomic_fetch_add(&(counters)->decisions[reason], 1)
-#define ngx_http_auth_api_token_store_count_dry_run(counters, reason)         \
-    (void) ngx_atomic_fetch_add(&(counters)->dry_run[reason], 1)
 
 
 /*

@@ -25,7 +25,7 @@
  * below, the counters, and the order or number of kinds and reasons.
  */
 
-#define NGX_HTTP_AUTH_API_TOKEN_LAYOUT       5
+#define NGX_HTTP_AUTH_API_TOKEN_LAYOUT       6
 
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS    4096
 

@@ -347,7 +347,7 @@ ngx_http_auth_api_token_evict(ngx_http_auth_api_token_store_t *store,
 
     if (queue == &store->facts) {
         age = (ngx_msec_int_t) (now - record->asked);
-        store->counters.evicted_age = ngx_max(age, 0);
+        store->counters.evicted_age = ngx_max(age, 1);
     }
 
     ngx_http_auth_api_token_record_delete(store, record);

@@ -129,10 +129,6 @@ ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
 
     if (copy) {
         ngx_http_auth_api_token_store_tell(copy, question, reply);
-
-        if (!question->again) {
-            (void) ngx_atomic_fetch_add(&store->counters.hits, 1);
-        }
     }
 
     return rc;
@@ -307,11 +303,6 @@ ngx_http_auth_api_token_store_miss(ngx_http_auth_api_token_store_t *store,
     lease = ngx_http_auth_api_token_lease_find(store, question->key, now);
 
     if (lease && lease->state == NGX_HTTP_AUTH_API_TOKEN_ASKING) {
-
-        if (!question->again) {
-            store->counters.waits++;
-        }
-
         ngx_http_auth_api_token_store_ticket(store, lease, &reply->ticket);
 
         return NGX_HTTP_AUTH_API_TOKEN_WAIT;
@@ -397,8 +388,6 @@ ngx_http_auth_api_token_store_miss(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_lease_take(store, lease, question, node_key);
     ngx_http_auth_api_token_store_ticket(store, lease, &reply->ticket);
 
-    store->counters.misses++;
-
     return NGX_HTTP_AUTH_API_TOKEN_MISS;
 }
 
@@ -450,8 +439,6 @@ ngx_http_auth_api_token_store_stale(ngx_http_auth_api_token_store_t *store,
     {
         copy = ngx_http_auth_api_token_store_hit(store, record, question,
                                                  reply);
-
-        store->counters.stale++;
     }
 
     ngx_http_auth_api_token_store_unlock(store);

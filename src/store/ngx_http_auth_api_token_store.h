@@ -73,7 +73,7 @@ typedef struct {
     ngx_msec_t         since;          /* lookup waited for, if "again" */
     ngx_pid_t          pid;
     unsigned           refresh:1;
-    unsigned           again:1;        /* counted, and waited */
+    unsigned           again:1;        /* it waited */
     unsigned           charge:1;       /* a miss needs the budget */
     unsigned           behind:1;       /* others of this process wait */
     unsigned           queued:1;       /* it has a place in the queue */

@@ -487,7 +487,7 @@ $orders\" | grep -q 'X-MPT-Token-Id: TKN-1001-0005'" || true
     ask "$operator/status"
     status 200
     has '"breaker":"closed"'
-    has '"purges":2'
+    has '"purge_requests":2'
 }
 
 

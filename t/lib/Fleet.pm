@@ -377,7 +377,7 @@ sub until_purged {
     my (%times) = @_;
 
     return until_true('purged', sub {
-        !grep { figures_of($_)->{purges} < $times{$_} } keys %times;
+        !grep { figures_of($_)->{purge_requests} < $times{$_} } keys %times;
     });
 }
 

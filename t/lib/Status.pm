@@ -20,6 +20,7 @@ our $Status = <<'END';
     location = /status     { auth_api_token_status; }
     location = /json       { auth_api_token_status json; }
     location = /prometheus { auth_api_token_status prometheus; }
+    location = /html       { auth_api_token_status html; }
     location /purge        { auth_api_token_purge tokens; }
 END
 
@@ -38,7 +39,7 @@ our @Reasons = qw(pass no_token malformed unsupported insecure unknown disabled
                   limited);
 our @Outcomes = qw(active unknown disabled deleted inactive mismatch
                    account_disabled unreadable unavailable);
-our @Bounds = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, '+Inf');
+our @Bounds = qw(0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 +Inf);
 
 
 sub zones {

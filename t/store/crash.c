@@ -158,8 +158,8 @@ main(int argc, char **argv)
     }
 
     if (figures.in_flight || figures.probing || figures.queued) {
-        fprintf(stderr, "crash: %lu in flight, %u probing, %lu queued\n",
-                (unsigned long) figures.in_flight, figures.probing,
+        fprintf(stderr, "crash: %lu in flight, %lu probing, %lu queued\n",
+                (unsigned long) figures.in_flight, (unsigned long) figures.probing,
                 (unsigned long) figures.queued);
         return 1;
     }

@@ -51,7 +51,6 @@ naive_answer(naive_t *m, naive_question_t *q, naive_reply_t *reply)
               || naive_age(r, q->now)
                  < (r->kind == T(FACTS) ? q->valid : q->denied)))
     {
-        m->hits += !q->again;
         naive_touch(m, r, q->now);
 
         reply->rc = T(HIT);
@@ -70,7 +69,6 @@ naive_answer(naive_t *m, naive_question_t *q, naive_reply_t *reply)
     l = naive_lease(m, q->key, q->now);
 
     if (l && l->state == T(ASKING)) {
-        m->waits += !q->again;
         reply->rc = T(WAIT);
         reply->slot = l - m->leases;
         reply->seq = l->seq;
@@ -118,7 +116,6 @@ naive_answer(naive_t *m, naive_question_t *q, naive_reply_t *reply)
 
     naive_take(m, naive_spare(m, q->now), q, reply);
     reply->rc = T(MISS);
-    m->misses++;
 }
 
 
@@ -387,7 +384,6 @@ naive_stale(naive_t *m, naive_question_t *q)
     }
 
     naive_touch(m, r, q->now);
-    m->stale++;
 
     return r;
 }

@@ -127,10 +127,6 @@ typedef struct {
     int64_t         delay;
     int64_t         until;
 
-    int64_t         hits;
-    int64_t         misses;
-    int64_t         waits;
-    int64_t         stale;
     int64_t         refreshes;
     int64_t         purges;
     int64_t         purged;

@@ -138,6 +138,10 @@ naive_evict(naive_t *m, int facts, int64_t now)
 
     if (facts) {
         m->evicted_age = naive_age(oldest, now);
+
+        if (m->evicted_age == 0) {
+            m->evicted_age = 1;
+        }
     }
 
     return NGX_OK;

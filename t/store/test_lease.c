@@ -72,7 +72,6 @@ test_wait(void)
     test_cancel(&t, first);
     EQUAL(test_end_of(&t, first, "TKN-2/a", T(PASS)), NGX_DECLINED);
     EQUAL(test_ask(&t, "TKN-2/a"), T(WAIT));
-    EQUAL(t.store->counters.waits, 2);
 
     test_free(&t);
 }

@@ -76,7 +76,7 @@ sub memory {
           . ' does.');
 
     my %kept = (
-        module       => sub { zone($_[0])->{facts}{entries} },
+        module       => sub { zone($_[0])->{zone_records}{facts} },
         lua          => sub { get($_[0]{port}, '/entries') },
         auth_request => \&files
     );

@@ -148,10 +148,10 @@ sub size {
         fill($server, $first, $_);
 
         my $zone = zone($server);
-        my $entries = $zone->{facts}{entries} - $before->{facts}{entries};
+        my $entries = $zone->{zone_records}{facts} - $before->{zone_records}{facts};
 
         die "$entries tokens in the zone, not $_\n" if $entries != $_;
-        die "tokens were evicted\n" if grep { $_ } values %{$zone->{evicted}};
+        die "tokens were evicted\n" if grep { $_ } values %{$zone->{evictions}};
 
         +{ %$server, name => $_, tokens => $_ };
     } @sizes;
