@@ -159,7 +159,8 @@ main(int argc, char **argv)
 
     if (figures.in_flight || figures.probing || figures.queued) {
         fprintf(stderr, "crash: %lu in flight, %lu probing, %lu queued\n",
-                (unsigned long) figures.in_flight, (unsigned long) figures.probing,
+                (unsigned long) figures.in_flight,
+                (unsigned long) figures.probing,
                 (unsigned long) figures.queued);
         return 1;
     }
