@@ -1,63 +1,9 @@
 use lib 't/lib';
 use AuthApiToken;
-use File::Temp qw(tempdir);
+use NginxConfig;
 use Test::More;
 
 # what "nginx -t" refuses, and the words that tell the operator what to mend
-
-# a refused configuration is not freed, which is nothing to report
-$ENV{ASAN_OPTIONS} = join ':', $ENV{ASAN_OPTIONS} || (), 'detect_leaks=0';
-
-my $dir = tempdir(CLEANUP => 1);
-my $modules = join '', map { "load_module $_;\n" }
-                       split ' ', $ENV{TEST_NGINX_LOAD_MODULES} || '';
-my $on = 'auth_api_token "r"; auth_api_token_request /_api;';
-
-
-sub config_test {
-    my ($config) = @_;
-
-    # a line of its own for every block and directive
-
-    open my $out, '>', "$dir/nginx.conf" or die $!;
-    print $out "${modules}error_log stderr;\npid $dir/nginx.pid;\n",
-               "events { }\nhttp {\n    access_log off;\n",
-               (map { "    ${_}_temp_path $dir/$_;\n" }
-                    qw(client_body proxy fastcgi uwsgi scgi)),
-               "$config\n}\n";
-    close $out;
-
-    my $text = `$ENV{TEST_NGINX_BINARY} -t -p $dir -c $dir/nginx.conf 2>&1`;
-
-    return ($?, $text);
-}
-
-
-sub refused {
-    my ($name, $config, $message) = @_;
-
-    my ($status, $text) = config_test($config);
-
-    isnt($status, 0, "$name: refused");
-    like($text, $message, "$name: says why");
-}
-
-
-sub accepted {
-    my ($name, $config) = @_;
-
-    my ($status, $text) = config_test($config);
-
-    is($status, 0, "$name: accepted") or diag($text);
-}
-
-
-sub server {
-    my ($config) = @_;
-
-    return "server { listen 127.0.0.1:1984; location /t { $config } }";
-}
-
 
 my $id = qr/such as "ACC-1234-5678"/;
 my $module = qr/such as "MOD-0478" or a module code/;
@@ -308,38 +254,38 @@ my $needs = qr/"auth_api_token_object" in location "\/t" of server "" needs "aut
 
 refused('an object of no token', server($object), $needs);
 refused('an object of no token below one',
-        $on . server("auth_api_token off; $object"), $needs);
+        $On . server("auth_api_token off; $object"), $needs);
 refused('an object of no token, but for some methods',
         server("auth_api_token_request /_api; $object"
                . ' limit_except GET { auth_api_token "r"; }'), $needs);
 refused('an object of no token for some methods',
-        $on . server("limit_except GET { auth_api_token off; } $object"),
+        $On . server("limit_except GET { auth_api_token off; } $object"),
         $needs);
-refused('two objects', $on . server("$object $object"),
+refused('two objects', $On . server("$object $object"),
         qr/"auth_api_token_object" directive is duplicate/);
-refused('an object of something', $on . server('auth_api_token_object on;'),
+refused('an object of something', $On . server('auth_api_token_object on;'),
         qr/invalid number of arguments in "auth_api_token_object"/);
-refused('an object for a server', "$on server { listen 127.0.0.1:1984;"
+refused('an object for a server', "$On server { listen 127.0.0.1:1984;"
         . " $object location /t { } }",
         qr/"auth_api_token_object" directive is not allowed here/);
-refused('an object in if', $on . server("if (\$arg_a) { $object }"),
+refused('an object in if', $On . server("if (\$arg_a) { $object }"),
         qr/"auth_api_token_object" directive is not allowed here/);
 
 for my $other ('auth_api_token_status', 'auth_api_token_purge tokens') {
     my ($name) = $other =~ /(\w+)/;
 
-    refused("$name and an object", "$zone $on" . server("$other; $object"),
+    refused("$name and an object", "$zone $On" . server("$other; $object"),
             qr/"auth_api_token_object" directive has no place beside/);
-    refused("an object and $name", "$zone $on" . server("$object $other;"),
+    refused("an object and $name", "$zone $On" . server("$object $other;"),
             qr/"$name" directive has no place beside/);
 }
 
-accepted('an object', server("$on $object"));
-accepted('an object of a token that all have', $on . server($object));
-accepted('an object in a location of another', $on . server(
+accepted('an object', server("$On $object"));
+accepted('an object of a token that all have', $On . server($object));
+accepted('an object in a location of another', $On . server(
     "$object location /t/in { $object }"));
 accepted('a page in a location of an object', server(
-    "$on $object location /t/in { auth_api_token off; }"));
+    "$On $object location /t/in { auth_api_token off; }"));
 
 accepted('all of it', server(
     'auth_api_token "realm $host" token=$http_x_token format=idt;'
@@ -358,13 +304,13 @@ accepted('all of it', server(
     . 'auth_api_token_problem off; auth_api_token_preflight on;'));
 
 accepted('inherited from http',
-         "$on auth_api_token_cache off; auth_api_token_https off;"
+         "$On auth_api_token_cache off; auth_api_token_https off;"
          . ' auth_api_token_dry_run on; auth_api_token_account_type Vendor;'
          . server(''));
 
 accepted('off needs no request', server('auth_api_token off;'));
 
-accepted('off below on', $on . server('auth_api_token off;'));
+accepted('off below on', $On . server('auth_api_token off;'));
 
 accepted('limit_except',
          server("auth_api_token_request /_api; limit_except GET {"
@@ -529,10 +475,8 @@ for my $case (
 
     # auth_api_token_status and auth_api_token_purge
 
-    ['status as HTML', 'auth_api_token_status html;',
-     qr/invalid value "html" in "auth_api_token_status", expected "json" or/],
     ['status in an unknown format', 'auth_api_token_status xml;',
-     qr/invalid value "xml" in "auth_api_token_status", expected "json" or/],
+     qr/invalid value "xml" in "auth_api_token_status", expected "json", "prometheus" or "html"/],
     ['status in two formats', 'auth_api_token_status json prometheus;',
      qr/invalid number of arguments/],
     ['duplicate _status', 'auth_api_token_status; auth_api_token_status json;',
@@ -566,7 +510,7 @@ for my $directive ('auth_api_token_cache others valid=1s',
 {
     my ($name) = split ' ', $directive;
 
-    open my $out, '>', "$dir/part.conf" or die $!;
+    open my $out, '>', "$Dir/part.conf" or die $!;
     print $out "\n\nlocation /p {\n    root html;\n    $directive;\n}\n";
     close $out;
 
@@ -578,8 +522,8 @@ for my $directive ('auth_api_token_cache others valid=1s',
 my ($status, $text) = config_test("\n\n" . server(
     "auth_api_token_cache\n others\n valid=1s;"));
 
-my ($line) = $text =~ /expected .* in \Q$dir\E\/nginx\.conf:(\d+)/;
-open my $in, '<', "$dir/nginx.conf" or die $!;
+my ($line) = $text =~ /expected .* in \Q$Dir\E\/nginx\.conf:(\d+)/;
+open my $in, '<', "$Dir/nginx.conf" or die $!;
 my @lines = <$in>;
 
 like($lines[($line || 1) - 1], qr/valid=1s;/, 'the line where it ends');
@@ -598,24 +542,24 @@ for my $case (
      'auth_api_token_zone denied=1% queue=1 lookups=1 zone=Tok.en_s-1:1m;'],
     ['two zones', "$zone auth_api_token_zone zone=others:64k;"],
     ['a zone that is declared after its use',
-     server("$on auth_api_token_cache tokens;")
+     server("$On auth_api_token_cache tokens;")
      . server('auth_api_token_purge tokens;') =~ s/1984/1985/r . $zone],
     ['all of a cache', $zone . server(
-        "$on auth_api_token_cache tokens valid=10ms denied=1d refresh=off"
+        "$On auth_api_token_cache tokens valid=10ms denied=1d refresh=off"
         . ' stale=0;')],
     ['the largest times', $zone . server(
-        "$on auth_api_token_cache tokens valid=1d denied=10ms refresh=on"
+        "$On auth_api_token_cache tokens valid=1d denied=10ms refresh=on"
         . ' stale=1d;')],
-    ['a cache for all servers', "$zone auth_api_token_cache tokens; $on"
+    ['a cache for all servers', "$zone auth_api_token_cache tokens; $On"
      . server('auth_api_token_cache off;')],
-    ['all of a limit', "$zone auth_api_token_cache tokens; $on"
+    ['all of a limit', "$zone auth_api_token_cache tokens; $On"
      . 'auth_api_token_denied_limit $binary_remote_addr$host rate=1r/m'
      . ' burst=1;' . server(
         'auth_api_token_denied_limit a-${host} burst=1000000'
         . ' rate=1000000r/s;')],
     ['phases, for all, a server and a location',
      'auth_api_token_phase access;' . server(
-        "$on auth_api_token_phase preaccess;"
+        "$On auth_api_token_phase preaccess;"
         . 'location /t/a { auth_api_token_phase access; }')],
     ['a phase where nothing is checked',
      server('auth_api_token_phase preaccess;')],
@@ -623,6 +567,7 @@ for my $case (
         'location /t/a { auth_api_token_status; }'
         . 'location /t/b { auth_api_token_status json; }'
         . 'location /t/c { auth_api_token_status prometheus; }'
+        . 'location /t/e { auth_api_token_status html; }'
         . 'location /t/d { auth_api_token_purge tokens; deny all; }')],
     ['status without a zone', server('auth_api_token_status;')],
     ['module codes, of whatever beginning', server(
@@ -642,7 +587,7 @@ for my $case (
     ['with a cache', "$limit auth_api_token_cache tokens;", 0],
     ['that is off', 'auth_api_token_denied_limit off;', 0])
 {
-    my ($status, $text) = config_test($zone . server($on . $case->[1]));
+    my ($status, $text) = config_test($zone . server($On . $case->[1]));
 
     is($status, 0, "a limit $case->[0]: accepted");
     is($text =~ $nothing ? 1 : 0, $case->[2], "a limit $case->[0]: warning");

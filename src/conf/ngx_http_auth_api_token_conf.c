@@ -46,6 +46,9 @@ ngx_http_auth_api_token_create_main_conf(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&conf->checks, cf->pool, 4,
                           sizeof(ngx_http_auth_api_token_loc_conf_t *))
+           != NGX_OK
+        || ngx_array_init(&conf->locations, cf->pool, 16,
+                          sizeof(ngx_http_auth_api_token_location_t))
            != NGX_OK)
     {
         return NULL;
@@ -134,6 +137,10 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
 
     ngx_http_auth_api_token_merge_switch(&conf->https, &prev->https, 1);
     ngx_http_auth_api_token_merge_switch(&conf->dry_run, &prev->dry_run, 0);
+
+    if (ngx_http_auth_api_token_add_location(cf, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 

@@ -37,6 +37,8 @@ typedef struct {
     ngx_array_t                        zones;        /* ngx_shm_zone_t * */
     ngx_array_t                        caches;       /* to find zones for */
     ngx_array_t                        checks;       /* to make prefixes for */
+    ngx_array_t                        locations;    /* to find that which asks
+                                                        the API */
     ngx_uint_t                         preaccess;    /* unsigned  preaccess:1;
                                                         of any location */
 } ngx_http_auth_api_token_main_conf_t;
@@ -178,6 +180,15 @@ typedef struct {
 } ngx_http_auth_api_token_loc_conf_t;
 
 
+/* a level of the configuration, be it a location or not */
+
+typedef struct {
+    ngx_http_core_srv_conf_t           *server;
+    ngx_http_core_loc_conf_t           *core;
+    ngx_http_auth_api_token_loc_conf_t *conf;
+} ngx_http_auth_api_token_location_t;
+
+
 /*
  * Create and merge the configuration, all from cf->pool.  The first two return
  * NULL, and the last NGX_CONF_ERROR, after a message or if there is no memory.
@@ -216,6 +227,7 @@ extern ngx_module_t  ngx_http_auth_api_token_filter_module;
 
 #include "ngx_http_auth_api_token_directives.h"
 #include "ngx_http_auth_api_token_headers.h"
+#include "ngx_http_auth_api_token_location.h"
 #include "ngx_http_auth_api_token_syntax.h"
 #include "ngx_http_auth_api_token_worker.h"
 #include "ngx_http_auth_api_token_zone.h"

@@ -1,0 +1,163 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_http_auth_api_token_conf.h"
+
+
+static void ngx_http_auth_api_token_check_location(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *server, ngx_str_t *uri);
+static ngx_uint_t ngx_http_auth_api_token_location_regex(
+    ngx_http_core_loc_conf_t *clcf, ngx_str_t *uri);
+
+
+ngx_int_t
+ngx_http_auth_api_token_add_location(ngx_conf_t *cf,
+    ngx_http_auth_api_token_loc_conf_t *alcf)
+{
+    ngx_http_auth_api_token_location_t   *location;
+    ngx_http_auth_api_token_main_conf_t  *amcf;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf,
+                                              ngx_http_auth_api_token_module);
+
+    location = ngx_array_push(&amcf->locations);
+    if (location == NULL) {
+        return NGX_ERROR;
+    }
+
+    location->server = ngx_http_conf_get_module_srv_conf(cf,
+                                                         ngx_http_core_module);
+    location->core = ngx_http_conf_get_module_loc_conf(cf,
+                                                       ngx_http_core_module);
+    location->conf = alcf;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_auth_api_token_check_locations(ngx_conf_t *cf)
+{
+    ngx_uint_t                            i, k;
+    ngx_http_auth_api_token_location_t   *location;
+    ngx_http_auth_api_token_main_conf_t  *amcf;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf,
+                                              ngx_http_auth_api_token_module);
+
+    location = amcf->locations.elts;
+
+    for (i = 0; i < amcf->locations.nelts; i++) {
+
+        if (location[i].conf->check == NULL) {
+            continue;
+        }
+
+        /* one warning is enough for all that ask there */
+
+        for (k = 0; k < i; k++) {
+            if (location[k].server == location[i].server
+                && location[k].conf->check
+                && location[k].conf->request == location[i].conf->request)
+            {
+                break;
+            }
+        }
+
+        if (k == i) {
+            ngx_http_auth_api_token_check_location(cf, location[i].server,
+                                            &location[i].conf->request->uri);
+        }
+    }
+}
+
+
+/*
+ * nginx looks for the location among more of them, and in an order; here it is
+ * enough to know that there is none, or that it is this one
+ */
+
+static void
+ngx_http_auth_api_token_check_location(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *server, ngx_str_t *uri)
+{
+    ngx_uint_t                            i;
+    ngx_http_core_loc_conf_t             *clcf, *found;
+    ngx_http_auth_api_token_location_t   *location;
+    ngx_http_auth_api_token_main_conf_t  *amcf;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf,
+                                              ngx_http_auth_api_token_module);
+
+    found = NULL;
+    location = amcf->locations.elts;
+
+    for (i = 0; i < amcf->locations.nelts; i++) {
+        clcf = location[i].core;
+
+        if (location[i].server != server
+            || clcf->named
+            || clcf->noname
+            || clcf->name.len == 0)
+        {
+            continue;
+        }
+
+        if (ngx_http_auth_api_token_location_regex(clcf, uri)) {
+            return;
+        }
+
+        if (clcf->name.len <= uri->len
+            && ngx_strncmp(clcf->name.data, uri->data, clcf->name.len) == 0
+            && (!clcf->exact_match || clcf->name.len == uri->len)
+            && (found == NULL || found->name.len < clcf->name.len))
+        {
+            found = clcf;
+        }
+    }
+
+    if (found == NULL || (found->name.len < uri->len && !found->internal)) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "there is no location \"%V\" in server \"%V\", which "
+                      "\"auth_api_token_request\" names to ask the token API",
+                      uri, &server->server_name);
+        return;
+    }
+
+    if (!found->internal) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "location \"%V\" in server \"%V\", which "
+                      "\"auth_api_token_request\" names to ask the token API, "
+                      "has no \"internal\": clients may use it",
+                      uri, &server->server_name);
+    }
+}
+
+
+/* whether a regular expression decides which location that is */
+
+static ngx_uint_t
+ngx_http_auth_api_token_location_regex(ngx_http_core_loc_conf_t *clcf,
+    ngx_str_t *uri)
+{
+#if (NGX_PCRE)
+
+    if (clcf->regex == NULL) {
+        return 0;
+    }
+
+    return ngx_regex_exec(clcf->regex->regex, uri, NULL, 0)
+           != NGX_REGEX_NO_MATCHED;
+
+#else
+
+    return 0;
+
+#endif
+}
