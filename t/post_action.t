@@ -228,7 +228,7 @@ until_true('asked', sub { figures()->{calls} == 1 });
 
 sub queued {
     my ($n) = exchange("GET /status HTTP/1.1\r\nHost: a\r\n\r\n")->{body}
-              =~ /"queued":(\d+)/;
+              =~ /"lookups_queued":(\d+)/;
     return $n;
 }
 
@@ -326,7 +326,7 @@ until_true('asked', sub { figures()->{calls} == 1 });
 
 sub waiting {
     my ($n) = exchange("GET /status HTTP/1.1\r\nHost: a\r\n\r\n")->{body}
-              =~ /"queued":(\d+)/;
+              =~ /"lookups_queued":(\d+)/;
     return $n;
 }
 
