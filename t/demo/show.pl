@@ -162,7 +162,7 @@ sub laid_out {
 
     # many figures fill lines, anything else has lines of its own
 
-    if (@members > 6 && !grep { ref $_->[1] || $_->[1] =~ /"/ } @members) {
+    if (@members > 4 && !grep { ref $_->[1] || $_->[1] =~ /"/ } @members) {
         my @parts = map { "$_->[0]$_->[1]," } @members;
 
         $parts[-1] =~ s/,\z//;

@@ -109,6 +109,13 @@ verify_transcript() {
     verify "the commands are printed as they are run" cmp -s commands pasted
     verify "JSON is laid out" grep -q '^      "status": 401,$' transcript
     verify "nothing is wider than 80 columns" not grep -q '.\{81\}' transcript
+    verify "a browser gets the page" page
+}
+
+
+page() {
+    address=$(sed -n 's/.* in a browser: *//p' transcript)
+    curl -sf -H 'Accept: text/html,*/*;q=0.8' "$address" | grep -qi '<html'
 }
 
 
