@@ -14,10 +14,12 @@ CONFIGURE =	./configure --with-compat --with-debug --with-cc='$(CC)' \
 		--with-cc-opt='$(CFLAGS)'
 
 
-all:	deps module
+all:	deps-build module
 
-deps:
-	.ci/deps
+# what each needs of Debian
+
+deps-build deps-demo deps-test:
+	.ci/deps $(@:deps-%=%)
 
 module:	$(MODULE)
 
@@ -62,21 +64,21 @@ $(NEIGHBOURS):	$(BUILD)/objs/Makefile t/modules/*/*
 	cd $(BUILD)/src && $(MAKE) -f $@/top/Makefile modules
 	touch $@
 
-test:	deps module $(ZONE) $(NEIGHBOURS)
+test:	deps-test module $(ZONE) $(NEIGHBOURS)
 	TEST_NGINX_LOAD_MODULES=$(MODULE) TEST_NGINX_ZONE=$(ZONE) \
 		TEST_NGINX_NEIGHBOURS=$(NEIGHBOURS) prove -r t
 
-demo:	deps module
-	t/demo/demo.sh $(MODULE) $(CHECK)
+demo:	deps-demo module
+	@t/demo/demo.sh $(MODULE) $(CHECK)
 
 # beside what others do; the store alone needs the sources of nginx
 
 PEERS =		lua-cjson strace valgrind wrk
 
-peers:	deps
-	.ci/deps dpkg-dev $(PEERS)
+peers:
+	.ci/deps test dpkg-dev $(PEERS)
 
-bench:	deps module peers
+bench:	peers module
 	t/bench/run $(MODULE) $(TABLES)
 	test -x $(BUILD)/plain/nginx || .ci/nginx $(BUILD)/plain
 	t/bench/store $(BUILD)/plain
@@ -84,4 +86,5 @@ bench:	deps module peers
 clean:
 	rm -rf $(BUILD) t/servroot*
 
-.PHONY:	FORCE all deps module test demo peers bench clean
+.PHONY:	FORCE all deps-build deps-demo deps-test module test demo peers bench \
+		clean

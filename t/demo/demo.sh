@@ -13,9 +13,9 @@ set -eu
 module=${1:-}
 check=${2:-}
 
-top=$(cd "$(dirname "$0")/../.." && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
 examples=$top/conf-examples
-emulator=$top/t/emulator/token-api.pl
 
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 no_proxy='*'
@@ -24,8 +24,15 @@ export PATH no_proxy
 dir=
 nginx_pid=
 emulator_pid=
+guard_pid=
+tee_pid=
+logged=0
 passed=0
 failed=0
+
+. "$here/look.sh"
+. "$here/start.sh"
+. "$here/verify.sh"
 
 
 die() {
@@ -77,6 +84,8 @@ cleanup() {
 
     stop "$nginx_pid"
     stop "$emulator_pid"
+    stop "$guard_pid"
+    end_transcript
 
     if [ -n "$dir" ]
     then
@@ -88,292 +97,183 @@ cleanup() {
 }
 
 
-# change FILE OLD NEW: fixed strings; OLD has to be on exactly one line
+# cleans up in place of a shell that was killed with -9
 
-change() {
-    if [ "$(grep -cF -- "$2" "$1")" != 1 ]
-    then
-        die "expected one line with \"$2\" in $(basename "$1"), mend demo.sh"
-    fi
+guard() {
+    perl -e '
+        my ($parent, $dir) = @ARGV;
 
-    old=$(printf '%s\n' "$2" | sed 's/[][\.*^$|]/\\&/g')
-    new=$(printf '%s\n' "$3" | sed 's/[\&|]/\\&/g')
+        $SIG{HUP} = $SIG{INT} = "IGNORE";
+        sleep 1 while getppid == $parent;
 
-    sed "s|$old|$new|" "$1" > "$1.new"
-    mv "$1.new" "$1"
-}
+        if (open my $in, "<", "$dir/nginx.pid") {
+            my $pid = <$in> // "";
 
+            if ($pid =~ /\A(\d+)$/) {
+                my $tries = 100;
 
-certificates() {
-    cat > openssl.cnf <<END
-[req]
-distinguished_name = name
-prompt = no
-[name]
-CN = \${ENV::CN}
-[ca]
-basicConstraints = critical, CA:TRUE
-keyUsage = critical, keyCertSign
-subjectKeyIdentifier = hash
-[api]
-subjectAltName = DNS:api.platform.softwareone.com
-[localhost]
-subjectAltName = DNS:localhost, IP:127.0.0.1
-END
-
-    certificate ca "demo CA"
-    certificate api api.platform.softwareone.com -CA ca.pem -CAkey ca.key
-    certificate localhost localhost -CA ca.pem -CAkey ca.key
-}
-
-
-certificate() {
-    name=$1
-    CN=$2
-    export CN
-    shift 2
-
-    openssl req -x509 -config openssl.cnf -extensions "$name" -days 2 \
-        -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
-        -keyout "$name.key" -out "$name.pem" "$@" 2> openssl.log \
-        || die "no certificate: $(cat openssl.log)"
-}
-
-
-start_emulator() {
-    perl "$emulator" --tls 127.0.0.1:0 --cert api.pem --key api.key \
-        > emulator.log 2>&1 &
-    emulator_pid=$!
-
-    wait_for $emulator_pid grep -q '^listening on .* tls ' emulator.log \
-        || die "no emulator: $(cat emulator.log)"
-
-    control=http://$(sed -n 's/^listening on \([^ ]*\) .*/\1/p' \
-                         emulator.log)/control
-    api=$(sed -n 's/^listening on .* tls //p' emulator.log)
-}
-
-
-# prints the first ports that are free, from each of the given ones on
-
-free_ports() {
-    perl -MIO::Socket::INET -e '
-        my @held;
-
-        for my $port (@ARGV) {
-            my $sock;
-
-            until ($sock = IO::Socket::INET->new(
-                               LocalAddr => "127.0.0.1:$port",
-                               ReuseAddr => 1, Listen => 1))
-            {
-                die "no free port\n" if ++$port > 65535;
+                kill TERM => $1;
+                select undef, undef, undef, 0.1
+                    while kill(0 => $1) && $tries--;
             }
+        }
 
-            push @held, $sock;
-            print "$port\n";
-        }' "$@"
+        exec "rm", "-rf", $dir;' $$ "$dir" > guard.log 2>&1 &
+    guard_pid=$!
 }
 
 
-configure() {
-    # shellcheck disable=SC2046
-    set -- $(free_ports "$@")
-    [ $# = 4 ] || die "no free port"
+# what the commands that are shown refer to
 
-    url=https://127.0.0.1:$1
-    plain=http://127.0.0.1:$2
-    backend=127.0.0.1:$3
-    operator=http://127.0.0.1:$4
+introduce() {
+    cat > shell <<END
+demo=$dir
+nginx=$url
+plain=$plain
+operator=$operator
+emulator=$control
+export CURL_CA_BUNDLE=\$demo/ca.pem
+export no_proxy=127.0.0.1
 
-    cp -R "$examples/nginx.conf" "$examples/auth-api-token" .
-
-    change nginx.conf "user www-data;" ""
-    change nginx.conf "pid /run/nginx.pid;" "pid nginx.pid;"
-    change nginx.conf "error_log /var/log/nginx/error.log warn;" \
-           "error_log error.log info;"
-    change nginx.conf "access_log /var/log/nginx/access.log" \
-                      "access_log access.log"
-    change nginx.conf "http {" "http { include demo.conf;"
-    change nginx.conf "server api.platform.softwareone.com:443;" "server $api;"
-    change nginx.conf "server 127.0.0.1:8080;" "server $backend;"
-    change nginx.conf "listen 443 ssl;" "listen 127.0.0.1:$1 ssl;"
-    change nginx.conf "listen 80;" "listen 127.0.0.1:$2;"
-    change nginx.conf "listen 127.0.0.1:8090;" "listen 127.0.0.1:$4;"
-    change nginx.conf "/etc/ssl/certs/api.example.com.pem" localhost.pem
-    change nginx.conf "/etc/ssl/private/api.example.com.key" localhost.key
-    change auth-api-token/marketplace.conf \
-           "/etc/ssl/certs/ca-certificates.crt" ca.pem
-
-    # nothing may leave this machine
-
-    if grep -q softwareone nginx.conf
-    then
-        die "nginx.conf still names the real API, mend demo.sh"
-    fi
-
-    cat > demo.conf <<END
-client_body_temp_path temp_body;
-proxy_temp_path temp_proxy;
-fastcgi_temp_path temp_fastcgi;
-uwsgi_temp_path temp_uwsgi;
-scgi_temp_path temp_scgi;
-
-# the backend tells what it got
-
-server {
-    listen $backend;
-    access_log off;
-    default_type text/plain;
-
-    location / {
-        return 200 "the backend got
-    \$request
-    Host: \$http_host
-    X-Forwarded-Proto: \$http_x_forwarded_proto
-    Authorization: \$http_authorization
-    X-MPT-Token-Id: \$http_x_mpt_token_id
-    X-MPT-Token-Name: \$http_x_mpt_token_name
-    X-MPT-Account-Id: \$http_x_mpt_account_id
-    X-MPT-Account-Name: \$http_x_mpt_account_name
-    X-MPT-Account-Type: \$http_x_mpt_account_type
-    X-MPT-Modules: \$http_x_mpt_modules
-";
-    }
-}
+vendor=idt:TKN-1001-0001:MADEUPvendor0123456789
+client=idt:TKN-1001-0002:MADEUPclient0123456789
+access=idt:TKN-1001-0003:MADEUPaccess0123456789
+staff=idt:TKN-1001-0004:MADEUPstaff
+late=idt:TKN-1001-0005:MADEUPlate
+guess=idt:TKN-1001-0001:MADEUPguess
 END
+
+    echo ". $dir/shell" > typed
+
+    heading "nginx with the module, and an emulator of the token API"
+    cat <<END
+# Commands begin at the margin.  Another terminal takes them after this one:
+
+END
+    say
+    indented < shell
 }
 
 
-# a port may be taken since it was found free, by another demo for one
+# runs the file "typed" as another terminal would
 
-start_nginx() {
-    set -- 8443 8081 8181 8090
-
-    for _ in 1 2 3
-    do
-        : > error.log
-        configure "$@"
-
-        nginx -p "$dir" -e error.log -c "$dir/nginx.conf" -g 'daemon off;' \
-            > nginx.log 2>&1 &
-        nginx_pid=$!
-
-        if wait_for $nginx_pid curl -sf -m 2 --cacert ca.pem -o nginx.out \
-                                        "$url/healthz"
-        then
-            return 0
-        fi
-
-        stop $nginx_pid
-        nginx_pid=
-
-        grep -q 'bind() .* failed' error.log || break
-
-        port=$((10000 + $$ % 10000 * 2))
-        set -- $port $port $port $port
-    done
-
-    [ -s nginx.log ] || mv error.log nginx.log
-    cat nginx.log >&2
-    die "nginx does not start"
+run() {
+    sh -euc '. ./shell; . ./typed' > answer 2> run.log
 }
 
 
 show() {
-    echo
-    echo "== $*"
+    heading "$*"
 }
 
 
-# the command line as it is run, then the answer's status, the headers that say
-# why, and the body
-
-ask() {
-    set -- "curl -si $1"
-
-    printf '$ %s\n' "$1"
-    eval "$1" > answer || true
-
-    tr -d '\r' < answer | awk '
-        body || NR == 1 { print }
-        tolower($0) ~ /^(www-authenticate|retry-after):/ && !body { print }
-        $0 == "" { body = 1 }' > shown
-
-    echo >> shown
-    [ -s answer ] || echo "no answer" > shown
-    cat shown
-}
-
+# tells the emulator something
 
 tell() {
-    set -- "curl -sf -X $1 $control/$2${3:+" -d '$3'"}"
-
-    printf '$ %s\n' "$1"
-    eval "$1" > answer \
-        || die "the emulator does not do that: $(cat answer)"
+    cat > typed
+    say
+    run || die "the emulator does not do that: $(cat answer run.log)"
 }
 
 
-verify() {
-    what=$1
-    shift
+# asks nginx, and shows what of the answer matters
 
-    [ -n "$check" ] || return 0
-
-    if "$@"
-    then
-        passed=$((passed + 1))
-        echo "ok: $what"
-
-    else
-        failed=$((failed + 1))
-        echo "not ok: $what"
-    fi
+ask() {
+    cat > typed
+    say
+    run || true
+    shown "${1:-}"
 }
 
 
-not() {
-    ! "$@"
+shown() {
+    answer "$1"
+    tr -d '\r' < answer > said
 }
 
 
-status() {
-    sed 1q shown > status
-    verify "status $1" grep -q "^HTTP/[0-9.]* $1 " status
+# the same for a row in the summary, with what the log says
+
+row() {
+    ask "${2:-}"
+    in_log
+    summary "$1" "$(field result)" "$(field cache)"
 }
 
 
-has() {
-    verify "$1" grep -qF -- "$1" shown
+summary() {
+    printf '%-44s  %-6s  %-13s  %s\n' "$1" "$(code)" "$2" "$3" >> rows
 }
 
 
-has_not() {
-    verify "no $1" not grep -qF -- "$1" shown
+# the status of what nginx said
+
+code() {
+    sed -n '1s/^[^ ]* \([0-9]*\).*/\1/p' said
+}
+
+
+# the request's line in the log, which comes after the answer
+
+in_log() {
+    logged=$((logged + 1))
+    wait_for $nginx_pid has_lines $logged || die "no line in access.log"
+    sed -n ${logged}p access.log > line
+}
+
+
+has_lines() {
+    [ "$(wc -l < access.log)" -ge "$1" ]
+}
+
+
+field() {
+    sed -n "s/.* $1=\([^ ]*\).*/\1/p" line
+}
+
+
+# a row for what passes when the time that the last answer names is over
+
+again() {
+    cat > typed
+    say
+    sleep "$(sed -n 's/^Retry-After: //p' said)" || true
+    wait_for $nginx_pid passes || true
+    shown "$2"
+    summary "$1" "$(field result)" "$(field cache)"
+}
+
+
+passes() {
+    run && in_log && [ "$(field result)" = pass ]
 }
 
 
 requests() {
-    ca="--cacert $dir/ca.pem"
-    orders=$url/orders/1
-
-    vendor=idt:TKN-1001-0001:MADEUPvendor0123456789
-    client=idt:TKN-1001-0002:MADEUPclient0123456789
-    access=idt:TKN-1001-0003:MADEUPaccess0123456789
-    guess=idt:TKN-1001-0001:MADEUPguess
-    late=idt:TKN-1001-0005:MADEUPlate
-
     show "a vendor's token, a client's, one without the module MOD-0478"
-    tell PUT tokens/TKN-1001-0001 '{"secret":"MADEUPvendor0123456789"}'
-    tell PUT tokens/TKN-1001-0002 '{"secret":"MADEUPclient0123456789","account":{"id":"ACC-1111-2222","type":"Client","status":"Enabled","name":"Buyer"}}'
-    tell PUT tokens/TKN-1001-0003 '{"secret":"MADEUPaccess0123456789","modules":[{"id":"MOD-1756"}]}'
-
-    tell PUT tokens/TKN-1001-0005 '{"secret":"MADEUPlate"}'
+    tell <<'END'
+curl -sf -X PUT $emulator/tokens/TKN-1001-0001 \
+    -d '{"secret":"MADEUPvendor0123456789"}'
+END
+    tell <<'END'
+curl -sf -X PUT $emulator/tokens/TKN-1001-0002 \
+    -d '{"secret":"MADEUPclient0123456789",
+    "account":{"id":"ACC-1111-2222","type":"Client","status":"Enabled",
+    "name":"Buyer"}}'
+END
+    tell <<'END'
+curl -sf -X PUT $emulator/tokens/TKN-1001-0003 \
+    -d '{"secret":"MADEUPaccess0123456789","modules":[{"id":"MOD-1756"}]}'
+END
+    tell <<'END'
+curl -sf -X PUT $emulator/tokens/TKN-1001-0005 -d '{"secret":"MADEUPlate"}'
+END
 
     show "the vendor's token passes, and stays in nginx"
-    ask "$ca -H 'Authorization: Bearer $vendor' $orders"
-    status 200
+    row "the vendor's token" <<'END'
+curl -si -H "Authorization: Bearer $vendor" $nginx/orders/1
+END
+    decided 200 pass MISS
     has "GET /orders/1 "
     has "X-Forwarded-Proto: https"
     has "X-MPT-Token-Id: TKN-1001-0001"
@@ -385,8 +285,12 @@ requests() {
     has_not MADEUP
 
     show "identity that the client made up does not get through"
-    ask "$ca -H 'Authorization: Bearer $vendor' -H 'X-MPT-Account-Id: ACC-6666-6666' -H 'X-MPT-Account-Type: Operations' $orders"
-    status 200
+    row "the same, with identity made up" X-MPT-Account <<'END'
+curl -si -H "Authorization: Bearer $vendor" \
+    -H 'X-MPT-Account-Id: ACC-6666-6666' \
+    -H 'X-MPT-Account-Type: Operations' $nginx/orders/1
+END
+    decided 200 pass HIT
     has "X-MPT-Account-Id: ACC-8765-4321"
     has "X-MPT-Account-Type: Vendor"
     has_not ACC-6666-6666
@@ -394,159 +298,199 @@ requests() {
     has_not MADEUP
 
     show "no token"
-    ask "$ca $orders"
-    status 401
+    row "no token" <<'END'
+curl -si $nginx/orders/1
+END
+    decided 401 no_token -
     has 'WWW-Authenticate: Bearer realm="orders"'
     has_not error=
     has '"status":401'
 
     show "what is not a token at all"
-    ask "$ca -H 'Authorization: Bearer not a token' $orders"
-    status 400
+    row "what is not a token at all" <<'END'
+curl -si -H 'Authorization: Bearer not a token' $nginx/orders/1
+END
+    decided 400 malformed -
     has 'error="invalid_request"'
     has '"status":400'
 
     show "the secret is a guess"
-    ask "$ca -H 'Authorization: Bearer $guess' $orders"
-    status 401
+    row "the secret is a guess" <<'END'
+curl -si -H "Authorization: Bearer $guess" $nginx/orders/1
+END
+    decided 401 unknown MISS
     has 'error="invalid_token"'
     has '"status":401'
 
     show "a client's account"
-    ask "$ca -H 'Authorization: Bearer $client' $orders"
-    status 403
+    row "a client's account" <<'END'
+curl -si -H "Authorization: Bearer $client" $nginx/orders/1
+END
+    decided 403 account_type MISS
     has 'error="insufficient_scope"'
     has 'Accounts of this type'
     has_not scope=\"
 
     show "without MOD-0478"
-    ask "$ca -H 'Authorization: Bearer $access' $orders"
-    status 403
+    row "without MOD-0478" <<'END'
+curl -si -H "Authorization: Bearer $access" $nginx/orders/1
+END
+    decided 403 module MISS
     has 'error="insufficient_scope"'
     has 'scope="MOD-0478"'
 
     show "the vendor's token is disabled: what is known of it serves a minute"
-    tell PUT tokens/TKN-1001-0001 '{"status":"Disabled"}'
-    ask "$ca -H 'Authorization: Bearer $vendor' $orders"
-    status 200
+    tell <<'END'
+curl -sf -X PUT $emulator/tokens/TKN-1001-0001 -d '{"status":"Disabled"}'
+END
+    row "disabled: known for a minute" X-MPT-Token-Id <<'END'
+curl -si -H "Authorization: Bearer $vendor" $nginx/orders/1
+END
+    decided 200 pass HIT
 
     show "or until it is purged"
-    ask "-X DELETE $operator/purge/TKN-1001-0001"
+    ask <<'END'
+curl -si -X DELETE $operator/purge/TKN-1001-0001
+END
     status 200
     has '"purged":'
-    ask "$ca -H 'Authorization: Bearer $vendor' $orders"
-    status 401
+    row "disabled, and purged" <<'END'
+curl -si -H "Authorization: Bearer $vendor" $nginx/orders/1
+END
+    decided 401 unknown MISS
     has 'error="invalid_token"'
 
     show "and enabled again"
-    tell PUT tokens/TKN-1001-0001 '{"status":"Active"}'
-    ask "-d '{\"token\":\"TKN-1001-0001\"}' $operator/purge/"
+    tell <<'END'
+curl -sf -X PUT $emulator/tokens/TKN-1001-0001 -d '{"status":"Active"}'
+END
+    ask <<'END'
+curl -si -d '{"token":"TKN-1001-0001"}' $operator/purge/
+END
     status 200
     has '{"purged":1}'
-    ask "$ca -H 'Authorization: Bearer $vendor' $orders"
-    status 200
+    row "enabled again, and purged" X-MPT-Token-Id <<'END'
+curl -si -H "Authorization: Bearer $vendor" $nginx/orders/1
+END
+    decided 200 pass MISS
     has "X-MPT-Token-Id: TKN-1001-0001"
 
     show "a token over plain HTTP"
-    ask "-H 'Authorization: Bearer $vendor' $plain/orders/1"
-    status 403
+    row "a token over plain HTTP" <<'END'
+curl -si -H "Authorization: Bearer $vendor" $plain/orders/1
+END
+    decided 403 insecure -
     has "over HTTPS only"
 
     show "the location that asks the API is not for clients"
-    ask "$ca -H 'Authorization: Bearer $vendor' $url/_token_api"
+    ask h1 <<'END'
+curl -si -H "Authorization: Bearer $vendor" $nginx/_token_api
+END
+    summary "the location that asks the API" - -
     status 404
 
     show "the API is down: who is known passes, others cannot be checked"
-    tell PUT faults/any '{"reset":"before"}'
-    ask "$ca -H 'Authorization: Bearer $vendor' $orders"
-    status 200
-    ask "$ca -H 'Authorization: Bearer $late' $orders"
-    status 503
+    tell <<'END'
+curl -sf -X PUT $emulator/faults/any -d '{"reset":"before"}'
+END
+    row "the API is down: a token that is known" X-MPT-Token-Id <<'END'
+curl -si -H "Authorization: Bearer $vendor" $nginx/orders/1
+END
+    decided 200 pass HIT
+    row "the API is down: another" <<'END'
+curl -si -H "Authorization: Bearer $late" $nginx/orders/1
+END
+    decided 503 unavailable MISS
     has "Retry-After: 1"
     has '"status":503'
 
     show "the API has enough of us"
-    tell PUT faults/any '{"status":429,"headers":{"Retry-After":"2"}}'
-    ask "$ca -H 'Authorization: Bearer $late' $orders"
-    status 503
-    has "Retry-After: 2"
+    tell <<'END'
+curl -sf -X PUT $emulator/faults/any \
+    -d '{"status":429,"headers":{"Retry-After":"5"}}'
+END
+    row "the API has enough of us" <<'END'
+curl -si -H "Authorization: Bearer $late" $nginx/orders/1
+END
+    decided 503 unavailable MISS
+    has "Retry-After: 5"
 
     show "it is not asked before"
-    tell DELETE faults/any
-    ask "$ca -H 'Authorization: Bearer $late' $orders"
-    status 503
+    tell <<'END'
+curl -sf -X DELETE $emulator/faults/any
+END
+    row "the same, before these 5 seconds are over" <<'END'
+curl -si -H "Authorization: Bearer $late" $nginx/orders/1
+END
+    decided 503 unavailable MISS
 
-    show "and is back"
-    wait_for $nginx_pid eval "ask \"$ca -H 'Authorization: Bearer $late' \
-$orders\" | grep -q 'X-MPT-Token-Id: TKN-1001-0005'" || true
-    ask "$ca -H 'Authorization: Bearer $late' $orders"
-    status 200
+    show "and is back, when these 5 seconds are over"
+    again "the API is back" X-MPT-Token-Id <<'END'
+curl -si -H "Authorization: Bearer $late" $nginx/orders/1
+END
+    decided 200 pass MISS
     has "X-MPT-Token-Id: TKN-1001-0005"
 
     show "the figures of all that"
-    ask "$operator/status"
+    ask <<'END'
+curl -si $operator/status
+END
     status 200
     has '"breaker":"closed"'
     has '"purge_requests":2'
 }
 
 
-# what no answer shows
-
-verify_traces() {
-    curl -sf "$control/figures" > figures || true
-
-    verify "lookups name the API's host" \
-           grep -qF '["Host","api.platform.softwareone.com"]' figures
-    verify "lookups name the module" \
-           grep -qF '["User-Agent","ngx_http_auth_api_token_module/' figures
-    verify "refusals are in the error log" \
-           grep -q 'API token refused: module, id: "TKN-1001-0003"' error.log
-    verify "requests are in the access log" \
-           grep -q 'result=pass cache=HIT id=TKN-1001-0001 account=ACC-8765' \
-               access.log
-    verify "no secret in the logs" \
-           not grep -q MADEUP error.log access.log nginx.log
-}
-
-
 next() {
-    cat <<END
-
-== what to try next
+    heading "what to try next"
+    cat > next <<'END'
 
 # a token of SoftwareOne itself passes
-curl -X PUT $control/tokens/TKN-1001-0004 -d '{"secret":"MADEUPstaff","account":{"id":"ACC-0000-0001","type":"Operations","status":"Enabled"}}'
-curl -i $ca -H 'Authorization: Bearer idt:TKN-1001-0004:MADEUPstaff' $orders
+curl -X PUT $emulator/tokens/TKN-1001-0004 -d '{"secret":"MADEUPstaff",
+    "account":{"id":"ACC-0000-0001","type":"Operations","status":"Enabled"}}'
+curl -i -H "Authorization: Bearer $staff" $nginx/orders/1
 
 # its account is disabled: 401, after a minute or a purge
-curl -X PUT $control/tokens/TKN-1001-0004 -d '{"account":{"id":"ACC-0000-0001","type":"Operations","status":"Disabled"}}'
+curl -X PUT $emulator/tokens/TKN-1001-0004 -d '{
+    "account":{"id":"ACC-0000-0001","type":"Operations","status":"Disabled"}}'
+curl -X DELETE $operator/purge/TKN-1001-0004
+curl -i -H "Authorization: Bearer $staff" $nginx/orders/1
 
 # the vendor's token may not read itself: 403, and the log knows two mends
-curl -X PUT $control/tokens/TKN-1001-0001 -d '{"self":403}'
+curl -X PUT $emulator/tokens/TKN-1001-0001 -d '{"self":403}'
 curl -X DELETE $operator/purge/TKN-1001-0001
-curl -i $ca -H 'Authorization: Bearer $vendor' $orders
+curl -i -H "Authorization: Bearer $vendor" $nginx/orders/1
+grep unreadable $demo/error.log
 
-# the API takes 3 s to answer, is well, has never heard of anything
-curl -X PUT $control/faults/any -d '{"delay":3000}'
-curl -X DELETE $control/faults/any
-curl -X POST $control/reset
+# the API takes 3 s to answer, and is well again
+curl -X PUT $emulator/faults/any -d '{"delay":3000}'
+curl -X DELETE $emulator/faults/any
 
 # the figures, for people and for Prometheus; forgetting everything
-curl $operator/status
+curl -s $operator/status | json_pp
 curl -H 'Accept: text/plain' $operator/status
 curl -d '{"all":true}' $operator/purge/
 
-# what the API was asked, and all it can be told to do
-curl $control/figures
-sed '/^use/q' $emulator
+# what the API was asked, all it can be told to do, and its beginning anew
+curl -s $emulator/figures | json_pp
+sed '/^use/q' $demo/token-api.pl
+curl -X POST $emulator/reset
 
-# the logs, and the configuration
-tail $dir/error.log $dir/access.log
-more $dir/nginx.conf $dir/auth-api-token/*
-
-Ctrl-C ends it and removes all of this.
+# the log, and the configuration
+tail $demo/access.log
+more $demo/nginx.conf $demo/auth-api-token/*
 END
+    sed "s/^[^# ].*/$cyan&$off/" next
+}
+
+
+summarize() {
+    heading "in short"
+    printf '\n    %-44s  %-6s  %-13s  %s\n' asked status result cache
+
+    sed "s/ 2..  /$green&$off/
+         s/ 4..  /$yellow&$off/
+         s/ 5..  /$red&$off/" rows | indented
 }
 
 
@@ -558,9 +502,9 @@ trap 'exit 143' TERM
 [ -f "$module" ] || die "usage: demo.sh MODULE [1]"
 module=$(cd "$(dirname "$module")" && pwd)/$(basename "$module")
 
-for tool in nginx openssl curl perl
+for tool in nginx openssl curl perl ${check:+script}
 do
-    command -v $tool >/dev/null || die "$tool is not here, try .ci/deps"
+    command -v $tool >/dev/null || die "$tool is not here, try .ci/deps demo"
 done
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/api-token-demo.XXXXXX")
@@ -583,15 +527,31 @@ export CURL_HOME
 
 mkdir modules
 ln -s "$module" modules/ngx_http_auth_api_token_module.so
+ln -s "$top/t/emulator/token-api.pl" token-api.pl
 
+guard
 certificates
 start_emulator
 start_nginx
+begin_transcript
+introduce
 requests
+verify_traces
+next
+summarize
+
+cat <<END
+
+# The figures, live, in a browser:  $operator/status
+END
 
 if [ -n "$check" ]
 then
-    verify_traces
+    end_transcript
+    verify_transcript
+    verify_next
+    verify_colour
+
     echo
     echo "$passed passed, $failed failed"
     [ $failed = 0 ]
@@ -600,7 +560,7 @@ fi
 
 trap 'echo; exit 0' INT
 
-next
+echo "# Ctrl-C ends all of this, and removes it."
 
 while ! gone $nginx_pid && ! gone $emulator_pid
 do
