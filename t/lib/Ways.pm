@@ -26,20 +26,25 @@ sub ways {
 sub start_as {
     my ($way, $name, %option) = @_;
 
-    return Example->start($name, %option) if $way eq 'as it stands';
+    if ($way eq 'beside others') {
+        my $request = 'auth_api_token_request ';
 
-    my $request = 'auth_api_token_request ';
-
-    $option{load} = [ Neighbours::files('lua headers_more') ];
-    $option{change} = [ @{$option{change} || []},
-                        [ $request, "auth_api_token_phase preaccess; $request" ]
-                      ];
-    $option{http} .= <<'END';
+        $option{load} = [ Neighbours::files('lua headers_more') ];
+        $option{change} = [ @{$option{change} || []},
+                            [ $request,
+                              "auth_api_token_phase preaccess; $request" ] ];
+        $option{http} .= <<'END';
 more_set_headers -s '200 204 401 403' 'X-More: yes';
 header_filter_by_lua_block { ngx.header["X-Lua"] = "yes" }
 END
+    }
 
-    return Example->start($name, %option);
+    my $example = Example->start($name, %option);
+
+    Test::More::unlike($example->log, qr/\[(?:warn|error)\]/,
+                       "$name - $way - starts without a word");
+
+    return $example;
 }
 
 
