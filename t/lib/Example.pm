@@ -21,6 +21,9 @@ package Example;
 #              the others get those of the emulator
 #     http     put at the beginning of http, such as a backend
 #     change   pairs of texts, the first of which has to be in the file once
+#     as       the name of the file below conf/, if it is not nginx.conf itself
+#     beside   texts of other files there, by name
+#     load     modules that are loaded before all others
 
 use strict;
 use warnings;
@@ -28,7 +31,8 @@ use warnings;
 use AuthApiToken qw(listen_port exchange read_response until_true check_zone
                     @IdentityHeaders);
 use Exporter qw(import);
-use File::Copy ();
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use FindBin ();
 use IO::Socket::SSL ();
@@ -78,13 +82,13 @@ sub start {
     my ($class, $name, %option) = @_;
 
     my $dir = tempdir(CLEANUP => 1);
-    my $self = bless { dir => $dir, name => $name, owner => $$ }, $class;
+    my $self = bless { dir => $dir, name => $name, owner => $$,
+                       as => $option{as} || 'nginx.conf' }, $class;
 
     # workers of an nginx that root started have to reach their files
 
     chmod 0711, $dir;
-    mkdir "$dir/$_" or die "$dir/$_: $!" for qw(conf conf/auth-api-token logs
-                                                modules temp);
+    mkdir "$dir/$_" or die "$dir/$_: $!" for qw(conf logs modules temp);
 
     for my $module (split ' ', $ENV{TEST_NGINX_LOAD_MODULES} || '') {
         symlink $module, "$dir/modules/" . $module =~ s{.*/}{}r
@@ -100,7 +104,12 @@ sub start {
 
     $text = swap($text, @$_, $name) for @{$option{change} || []};
 
-    $self->write('nginx.conf', here($text, $dir, \%option));
+    my %file = (%{$option{beside} || {}}, $self->{as} => $text);
+
+    $file{'nginx.conf'} = join '', (map { "load_module $_;\n" }
+                                    @{$option{load} || []}), $file{'nginx.conf'};
+
+    $self->write($_, here($file{$_}, $dir, \%option)) for sort keys %file;
     $self->write('test.conf', join '', (map {
         "${_}_temp_path $dir/temp/$_;\n"
     } qw(client_body proxy fastcgi uwsgi scgi)), $option{http} || '');
@@ -144,6 +153,8 @@ sub write {
     my ($self, $name, $text) = @_;
 
     my $file = "$self->{dir}/conf/$name";
+
+    make_path(dirname($file));
 
     open my $out, '>', $file or die "$file: $!";
     print {$out} $text;
@@ -197,6 +208,8 @@ sub here {
          {$1 . ($file->{$3} || "$ENV{TEST_NGINX_CERT}/api."
                                . ($2 ? 'key' : 'crt')) . ';'}gme;
 
+        s{/etc/nginx/}{$dir/conf/}g;
+
         # nothing may leave this machine
 
         die "still there: $1\n"
@@ -212,10 +225,10 @@ sub here {
 sub reload {
     my ($self, @change) = @_;
 
-    my $text = $self->read('nginx.conf', 'conf');
+    my $text = $self->read($self->{as}, 'conf');
 
     $text = swap($text, @$_, $self->{name}) for @change;
-    $self->write('nginx.conf', $text);
+    $self->write($self->{as}, $text);
 
     my %old = map { $_ => 1 } $self->workers;
 
@@ -322,7 +335,7 @@ sub stop {
     my $name = $self->{name};
 
     check_zone($self->{pid})
-        if $self->read('nginx.conf', 'conf') =~ /^ *auth_api_token_zone /m;
+        if $self->read($self->{as}, 'conf') =~ /^ *auth_api_token_zone /m;
     AuthApiToken::no_secret($name, $self->{dir}, $self->{pid});
 
     kill QUIT => $self->{pid};
