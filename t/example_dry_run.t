@@ -141,7 +141,7 @@ is(moved($zone->{requests_dry_run}), 'account_type:1 insecure:1 malformed:1 modu
 is(moved($zone->{requests}), '', 'and apart');
 
 my ($series) = $example->read('nginx.conf', 'conf')
-               =~ /^# +(auth_api_token_\w+\{\S+\}) 4$/m;
+               =~ /^# +(nginx_auth_api_token_\w+\{\S+\}) 4$/m;
 my $text = $example->ask($Operator,
     "GET /status HTTP/1.1\r\nHost: a\r\nAccept: text/plain\r\n"
     . "Connection: close\r\n\r\n")->{body};
