@@ -200,7 +200,7 @@ sub here {
         s{/var/log/nginx/}{$dir/logs/}g;
         s/^http \{$/http {\n    include test.conf;/m;
 
-        s/^( +listen )([\w.:\[\]*]+)/$1 . $to->($2)/gme;
+        s/^( +listen )(?!unix:)([\w.:\[\]*]+)/$1 . $to->($2)/gme;
         s/^( +server )([\w.-]+(?::\d+)?)(?=[ ;])/$1 . $to->($2)/gme;
         s{^( +proxy_pass https?://)([\w.-]+:\d+)}{$1 . $to->($2)}gme;
 
@@ -213,7 +213,7 @@ sub here {
         # nothing may leave this machine
 
         die "still there: $1\n"
-            if m{^( *[^# ].*(?:[ "]/(?:etc|run|var)/|\Q$marketplace\E).*)}m;
+            if m{^( *[^# ].*(?:[ "]/(?:etc|run|var)/|\Q$marketplace\E(?!\d)).*)}m;
     }
 
     return $text;
