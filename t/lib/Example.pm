@@ -56,13 +56,15 @@ sub port {
 
 
 # a server that tells what it got: the line of the request and all headers that
-# an identity has, one a line
+# an identity has, one a line; and its own name, where there are several
 
 sub backend {
-    my ($port) = @_;
+    my ($port, $name) = @_;
 
     my $text = join '', map { "$_: \$http_" . lc(s/-/_/gr) . "\n" }
                'Authorization', @IdentityHeaders;
+
+    $text .= "at: $name\n" if defined $name;
 
     return <<"END";
 server {
