@@ -8,12 +8,19 @@ package Backend;
 #     $request->{line}, $request->{headers}{host}[0];
 #     $request->say("HTTP/1.1 200 OK\r\n...");
 #     $request->hear(qr/regex/);          # reads until it matches
+#
+# Where it is not known whether a request passes:
+#
+#     my $sock = Backend->client($tls_port);
+#     print {$sock} ...
+#     if ($backend->asked($sock)) { ... } else { read_response($sock) }
 
 use strict;
 use warnings;
 
 use IO::Select ();
 use IO::Socket::INET ();
+use IO::Socket::SSL ();
 
 
 sub new {
@@ -53,6 +60,30 @@ sub idle {
     my ($self) = @_;
 
     return !IO::Select->new($self->{sock})->can_read(0);
+}
+
+
+# with TLS 1.2 nothing but an answer makes a client readable
+
+sub client {
+    my ($class, $port) = @_;
+
+    return IO::Socket::SSL->new(PeerAddr => '127.0.0.1', PeerPort => $port,
+                                SSL_version => 'TLSv1_2', Timeout => 10,
+                                SSL_verify_mode => 0)
+           || die "TLS: $IO::Socket::SSL::SSL_ERROR";
+}
+
+
+# waits for what comes first, a request or the answer to the client
+
+sub asked {
+    my ($self, $client) = @_;
+
+    IO::Select->new($self->{sock}, $client)->can_read(20)
+        or die "neither a request nor an answer came\n";
+
+    return !$self->idle;
 }
 
 
