@@ -70,10 +70,21 @@ sub bearer {
 sub figures_at {
     my ($example, $port) = @_;
 
-    my $json = admin($example, $port, 'GET /status');
-    my $zones = JSON::PP->new->utf8->decode($json->{body})->{zones};
+    for my $accept ('', "Accept: application/json\r\n") {
+        my $json = admin($example, $port, 'GET /status', $accept);
+        my $zones = JSON::PP->new->utf8->decode($json->{body})->{zones};
 
-    is(join(' ', keys %$zones), 'tokens', 'JSON for programs');
+        is(join(' ', keys %$zones), 'tokens', 'JSON for programs');
+    }
+
+    my $page = admin($example, $port, 'GET /status', "Accept: text/html,"
+                     . "application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+                     . "\r\n");
+
+    like($page->{headers}{'content-type'}, qr/^text\/html/, 'a page');
+    like($page->{headers}{'content-security-policy'}, qr/default-src 'none'/,
+         'which asks nobody else');
+    like($page->{body}, qr/<html/i, 'it is HTML');
 
     for my $accept ('', "Accept: text/html\r\n", "Accept: */*\r\n",
                     "Accept: application/json\r\n")
@@ -82,7 +93,7 @@ sub figures_at {
 
         like($response->{headers}{'content-type'},
              qr/^text\/plain; version=0\.0\.4/, 'the type for Prometheus');
-        like($response->{body}, qr/^# TYPE \w*auth_api_token_lookups_total/m,
+        like($response->{body}, qr/^# TYPE nginx_auth_api_token_lookups_total/m,
              'figures for Prometheus');
         unlike($response->{body}, qr/TKN-/, 'and of no token');
     }
@@ -319,7 +330,7 @@ is(orders($example), 200, 'passes');
 
 my $curl = "curl -s -m 20 --unix-socket $dir/socket http://localhost";
 
-like(`$curl/metrics`, qr/^# TYPE \w*auth_api_token_lookups_total/m, 'figures');
+like(`$curl/metrics`, qr/^# TYPE nginx_auth_api_token_lookups_total/m, 'figures');
 is(`$curl/purge/TKN-1234-5678 -X DELETE`, '{"purged":1}', 'purged');
 like(`$curl/metrics -H 'Host: evil.example'`, qr/421/, 'another name');
 $example->stop;
