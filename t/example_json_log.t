@@ -5,6 +5,7 @@ use Encode ();
 use Example;
 use JSON::PP ();
 use Test::Nginx::Socket 'no_plan';
+use Ways;
 
 # conf-examples/json-log.conf: each line is JSON, whatever clients and the API
 # send, and says what happened
@@ -15,11 +16,13 @@ our $Trace = '9e02a91b64ac56904703a3a69ea9101d';
 our $Good = 'TKN-1234-5678';
 our %Seen;
 
+our $Way = 'as it stands';
+
 
 sub start {
     my (@change) = @_;
 
-    return Example->start('json-log.conf',
+    return start_as($Way, 'json-log.conf',
         address => { '443' => $Tls, '80' => $Plain,
                      '127.0.0.1:8080' => $Backend },
         change  => \@change, http => <<"END");
@@ -305,13 +308,14 @@ $example->stop;
 
 
 
-=== TEST 6: beside limits, in the preaccess phase
+=== TEST 6: in the preaccess phase, beside other modules
 --- config
 --- api
 token TKN-0000-0001 {"modules":[]}
 --- perl
-my $example = start(['default_type application/octet-stream;',
-                     'auth_api_token_phase preaccess;']);
+local $Way = 'beside others';
+
+my $example = start();
 
 my ($response, $line) = logged($example, request_of(token($Good), '/orders/1'));
 

@@ -3,6 +3,7 @@ use AuthApiToken;
 use Backend;
 use Example;
 use Test::Nginx::Socket 'no_plan';
+use Ways;
 
 # conf-examples/mcp.conf: the token in X-MPT-Authorization, and streams
 
@@ -10,11 +11,13 @@ our ($Tls, $Port) = map { port($_) } 1 .. 2;
 our $Good = token('TKN-1234-5678');
 our $Backend = Backend->new($Port);
 
+our $Way = 'as it stands';
+
 
 sub start {
     my (@change) = @_;
 
-    return Example->start('mcp.conf',
+    return start_as($Way, 'mcp.conf',
         address => { '443' => $Tls, '127.0.0.1:8080' => $Port },
         change  => \@change);
 }
@@ -166,14 +169,14 @@ $example->stop;
 my $example = start();
 my $client = { sock => $example->client($Tls), in => '' };
 
-print {$client->{sock}} "GET /mcp HTTP/1.1\r\nHost: mcp.example.com\r\n"
+print {$client->{sock}} "GET /other/..//%6dcp?a=b HTTP/1.1\r\nHost: mcp.example.com\r\n"
                         . "Accept: text/event-stream\r\n"
                         . "Accept-Encoding: gzip\r\n"
                         . "X-MPT-Authorization: $Good\r\n\r\n";
 
 my $request = $Backend->request;
 
-is($request->{line}, 'GET /mcp HTTP/1.1', 'request');
+is($request->{line}, 'GET /mcp?a=b HTTP/1.1', 'request');
 is($request->{headers}{connection}, undef, 'no Connection');
 
 $request->say("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
@@ -201,13 +204,14 @@ $example->stop;
 
 
 
-=== TEST 5: the MCP server's own Authorization, or no token for it
+=== TEST 5: the MCP server's own Authorization, no token for it, other modules
 --- config
 --- perl
+local $Way = 'beside others';
+
 my $example = start(
     ['# proxy_set_header Authorization', 'proxy_set_header Authorization'],
-    ['X-MPT-Authorization $http_x_mpt_authorization', 'X-MPT-Authorization ""'],
-    ['default_type application/octet-stream;', 'auth_api_token_phase preaccess;']);
+    ['X-MPT-Authorization $http_x_mpt_authorization', 'X-MPT-Authorization ""']);
 
 my $got = served($example, "Authorization: Basic abc\r\n"
                            . "X-MPT-Authorization: $Good\r\n");

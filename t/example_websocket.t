@@ -3,6 +3,7 @@ use AuthApiToken;
 use Backend;
 use Example;
 use Test::Nginx::Socket 'no_plan';
+use Ways;
 
 # conf-examples/websocket.conf: what is checked before a connection is nobody's
 # but the client's and the backend's
@@ -13,11 +14,13 @@ our $Page = $Good =~ s/:/./gr;
 our $Backend = Backend->new($Port);
 our $Site = "Origin: https://portal.example.com\r\n";
 
+our $Way = 'as it stands';
+
 
 sub start {
     my (@change) = @_;
 
-    return Example->start('websocket.conf',
+    return start_as($Way, 'websocket.conf',
         address => { '443' => $Tls, '127.0.0.1:8080' => $Port },
         change  => \@change);
 }
@@ -93,7 +96,7 @@ __DATA__
 token TKN-0000-0002 {"status":"Disabled"}
 --- perl
 my $example = start();
-my ($got) = opened($example, upgrade('/events', bearer($Good)
+my ($got) = opened($example, upgrade('/browser/../events', bearer($Good)
                    . "X-MPT-Account-Id: ACC-0000-0000\r\n"));
 
 is($got->{line}, 'GET /events HTTP/1.1', 'request');
@@ -227,11 +230,12 @@ $example->stop;
 
 
 
-=== TEST 5: in the preaccess phase
+=== TEST 5: in the preaccess phase, beside other modules
 --- config
 --- perl
-my $example = start(['default_type application/octet-stream;',
-                     'auth_api_token_phase preaccess;']);
+local $Way = 'beside others';
+
+my $example = start();
 
 my ($got) = opened($example, upgrade('/browser', protocol("mpt, $Page") . $Site));
 
