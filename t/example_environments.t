@@ -167,19 +167,25 @@ $example->stop;
 --- perl
 my $here = 'set $marketplace_host api.s1.show;';
 
-# what "set" says has no upstream; no "set"; the address of another one
+# what "set" says has no upstream; the upstream has the address of another one;
+# without "set" it is production that is asked, which does not know the token
 
-for my $change ([$here, 'set $marketplace_host api.example.com;'],
-                [$here, ''],
-                [" api.s1.show:443;\n        keepalive 4;",
-                 " api.platform.softwareone.com:443;\n        keepalive 4;"])
+api('PUT', 'tokens/TKN-3333-3333');
+
+for my $case ([503, $here, 'set $marketplace_host api.example.com;'],
+              [503, " api.s1.show:443;\n        keepalive 4;",
+               " api.platform.softwareone.com:443;\n        keepalive 4;"],
+              [401, $here, ''])
 {
-    my $example = start(change => [$change]);
+    my ($status, @change) = @$case;
+    my $example = start(change => [\@change]);
 
-    $Test->api('PUT', 'tokens/TKN-2222-2222');
-    isnt(ask($example, $Sandbox, token('TKN-2222-2222'))->{status}, 200,
-         'of test');
-    is($Test->calls, 0, 'who was not asked');
+    $Test->api('PUT', "tokens/$_") for qw(TKN-2222-2222 TKN-3333-3333);
+    is(ask($example, $Sandbox, token('TKN-2222-2222'))->{status}, $status,
+       'of test');
+    is(ask($example, $Sandbox, token('TKN-3333-3333'))->{status}, 503,
+       'of both, and it is not known of which') if $status == 503;
+    is($Test->calls, 0, 'test was not asked');
     is(told(ask($example, $Live, token('TKN-1234-5678'))),
        '200 production TKN-1234-5678', 'production');
     $example->stop;
