@@ -56,13 +56,15 @@ sub port {
 
 
 # a server that tells what it got: the line of the request and all headers that
-# an identity has, one a line
+# an identity has, one a line; and its own name, where there are several
 
 sub backend {
-    my ($port) = @_;
+    my ($port, $name) = @_;
 
     my $text = join '', map { "$_: \$http_" . lc(s/-/_/gr) . "\n" }
                'Authorization', @IdentityHeaders;
+
+    $text .= "at: $name\n" if defined $name;
 
     return <<"END";
 server {
@@ -200,7 +202,7 @@ sub here {
         s{/var/log/nginx/}{$dir/logs/}g;
         s/^http \{$/http {\n    include test.conf;/m;
 
-        s/^( +listen )([\w.:\[\]*]+)/$1 . $to->($2)/gme;
+        s/^( +listen )(?!unix:)([\w.:\[\]*]+)/$1 . $to->($2)/gme;
         s/^( +server )([\w.-]+(?::\d+)?)(?=[ ;])/$1 . $to->($2)/gme;
         s{^( +proxy_pass https?://)([\w.-]+:\d+)}{$1 . $to->($2)}gme;
 
@@ -213,7 +215,7 @@ sub here {
         # nothing may leave this machine
 
         die "still there: $1\n"
-            if m{^( *[^# ].*(?:[ "]/(?:etc|run|var)/|\Q$marketplace\E).*)}m;
+            if m{^( *[^# ].*(?:[ "]/(?:etc|run|var)/|\Q$marketplace\E(?!\d)).*)}m;
     }
 
     return $text;
