@@ -1,6 +1,8 @@
 use strict;
 use warnings;
 
+use lib 't/lib';
+use Files;
 use FindBin;
 use Test::More;
 use YAML::PP;
@@ -11,16 +13,6 @@ use YAML::PP;
 my $examples = "$FindBin::Bin/../conf-examples";
 my $dir = "$examples/gateways";
 my $yaml = YAML::PP->new(boolean => 'JSON::PP');
-
-
-sub slurp {
-    my ($file) = @_;
-
-    open my $in, '<', $file or die "$file: $!";
-    local $/;
-
-    return scalar <$in>;
-}
 
 
 # the headers that a text names, in small letters

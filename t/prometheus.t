@@ -1,6 +1,7 @@
 use lib 't/lib';
 use AuthApiToken;
 use Example;
+use Files;
 use FindBin ();
 use JSON::PP ();
 use Prometheus;
@@ -214,7 +215,7 @@ is(join(' ', map { $_->{lastError} ? "$_->{name}: $_->{lastError}" : () }
    'all rules can be evaluated');
 
 my $dashboard = JSON::PP->new->utf8->decode(
-    Prometheus::slurp("$examples/grafana/auth-api-token.json"));
+    slurp("$examples/grafana/auth-api-token.json"));
 my %variable = map { $_->{name} => $_ } @{$dashboard->{templating}{list}};
 
 for my $name (qw(instance zone)) {

@@ -38,7 +38,7 @@ use FindBin ();
 use IO::Socket::SSL ();
 use POSIX ();
 use Test::More ();
-use Time::HiRes qw(sleep);
+use parent qw(Child);
 
 our @EXPORT = qw(port backend);
 
@@ -316,19 +316,6 @@ sub client {
 }
 
 
-sub gone {
-    my ($self) = @_;
-
-    return 1 if !$self->{pid};
-    return 0 if waitpid($self->{pid}, POSIX::WNOHANG()) != $self->{pid};
-
-    $self->{status} = $?;
-    $self->{pid} = 0;
-
-    return 1;
-}
-
-
 # ends it, and looks for what no nginx may leave behind
 
 sub stop {
@@ -347,25 +334,6 @@ sub stop {
     Test::More::unlike($self->log,
                        qr/\[(?:alert|emerg|crit)\]|exited on signal/,
                        "$name - nothing went wrong");
-}
-
-
-sub DESTROY {
-    my ($self) = @_;
-
-    return if $self->{owner} != $$ || !$self->{pid};
-
-    local ($?, $@);
-
-    kill TERM => $self->{pid};
-
-    for (1 .. 250) {
-        return if $self->gone;
-        sleep 0.02;
-    }
-
-    kill KILL => $self->{pid};
-    waitpid $self->{pid}, 0;
 }
 
 

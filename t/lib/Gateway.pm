@@ -13,6 +13,7 @@ use Example ();
 use Exporter qw(import);
 use File::Find qw(find);
 use File::Temp qw(tempdir);
+use Files;
 use FindBin ();
 use IO::Socket::SSL ();
 use JSON::PP ();
@@ -108,25 +109,6 @@ sub end_of_block {
     is("@found", '', $block->name . ' - no secret in the gateway\'s files');
 
     undef $temp;
-}
-
-
-sub slurp {
-    my ($file) = @_;
-
-    open my $in, '<', $file or die "$file: $!";
-    local $/;
-
-    return scalar <$in>;
-}
-
-
-sub spew {
-    my ($file, @text) = @_;
-
-    open my $out, '>', $file or die "$file: $!";
-    print {$out} @text;
-    close $out or die "$file: $!";
 }
 
 

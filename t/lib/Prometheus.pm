@@ -16,12 +16,13 @@ use warnings;
 use AuthApiToken qw(exchange until_true);
 use Example ();
 use File::Temp qw(tempdir);
+use Files;
 use FindBin ();
 use IO::Socket::INET ();
 use JSON::PP ();
 use POSIX ();
 use Test::More ();
-use Time::HiRes qw(sleep);
+use parent qw(Child);
 
 use constant MINUTE => 2;
 
@@ -81,25 +82,6 @@ sub start {
 }
 
 
-sub slurp {
-    my ($file) = @_;
-
-    open my $in, '<', $file or die "$file: $!";
-    local $/;
-
-    return scalar <$in>;
-}
-
-
-sub spew {
-    my ($file, $text) = @_;
-
-    open my $out, '>', $file or die "$file: $!";
-    print {$out} $text;
-    close $out or die "$file: $!";
-}
-
-
 # data of the API, by path and arguments
 
 sub api {
@@ -150,19 +132,6 @@ sub firing {
 }
 
 
-sub gone {
-    my ($self) = @_;
-
-    return 1 if !$self->{pid};
-    return 0 if waitpid($self->{pid}, POSIX::WNOHANG()) != $self->{pid};
-
-    $self->{status} = $?;
-    $self->{pid} = 0;
-
-    return 1;
-}
-
-
 sub stop {
     my ($self) = @_;
 
@@ -171,25 +140,6 @@ sub stop {
     Test::More::is($self->{status}, 0, 'Prometheus ends well')
         if until_true('Prometheus ends', sub { $self->gone });
     Test::More::is(slurp("$self->{dir}/log"), '', 'and had nothing to say');
-}
-
-
-sub DESTROY {
-    my ($self) = @_;
-
-    return if $self->{owner} != $$ || !$self->{pid};
-
-    local ($?, $@);
-
-    kill TERM => $self->{pid};
-
-    for (1 .. 250) {
-        return if $self->gone;
-        sleep 0.02;
-    }
-
-    kill KILL => $self->{pid};
-    waitpid $self->{pid}, 0;
 }
 
 

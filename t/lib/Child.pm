@@ -1,0 +1,47 @@
+package Child;
+
+# A process of the test's own: an object with its "pid", and the process that
+# started it as "owner".  It ends with the object at the latest.
+
+use strict;
+use warnings;
+
+use POSIX ();
+use Time::HiRes qw(sleep);
+
+
+# whether it has ended; "status" is how
+
+sub gone {
+    my ($self) = @_;
+
+    return 1 if !$self->{pid};
+    return 0 if waitpid($self->{pid}, POSIX::WNOHANG()) != $self->{pid};
+
+    $self->{status} = $?;
+    $self->{pid} = 0;
+
+    return 1;
+}
+
+
+sub DESTROY {
+    my ($self) = @_;
+
+    return if $self->{owner} != $$ || !$self->{pid};
+
+    local ($?, $@);
+
+    kill TERM => $self->{pid};
+
+    for (1 .. 250) {
+        return if $self->gone;
+        sleep 0.02;
+    }
+
+    kill KILL => $self->{pid};
+    waitpid $self->{pid}, 0;
+}
+
+
+1;
