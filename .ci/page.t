@@ -196,7 +196,7 @@ is(join(' ', map { $tables->{'Memory by kind'}{$_}[0] } qw(facts denials)),
 
 $Browser->run('document.activeElement.blur()');
 $Browser->press($_) for $Tab, $Enter;
-is(focus()->[0], 'Go on', 'paused');
+is(focus()->[0], 'Resume', 'paused');
 like(join(' ', $Browser->texts('#live')), qr/, paused\./, 'and says so');
 $Browser->press($Enter);
 is(focus()->[0], 'Pause', 'goes on');

@@ -24,15 +24,15 @@ my %summaries = map {
     ("AuthApiToken$alert $instance" => join ' ', split ' ', $text);
 } split /\n(?! )/, <<'END';
 BreakerOpen bad:
-    The token API does not answer bad: the breaker of zone tokens is open
+    The token API fails for bad: the breaker of zone tokens is open
 BreakerOpen left:
-    The token API does not answer left: the breaker of zone tokens is open
+    The token API fails for left: the breaker of zone tokens is open
 TurnedAway bad:
-    bad answers 1.961% of the requests with 503, as it cannot ask about
-    their tokens (zone tokens)
+    bad answers 1.961% of the requests with 503, as it cannot check their
+    tokens (zone tokens)
 TurnedAway places:
-    places answers 100% of the requests with 503, as it cannot ask about
-    their tokens (zone tokens)
+    places answers 100% of the requests with 503, as it cannot check their
+    tokens (zone tokens)
 LookupsFailing bad:
     17.1% of the lookups of bad fail (zone tokens)
 LookupsSlow bad:
@@ -41,21 +41,21 @@ PlacesUsedUp bad:
     100% of the lookups that zone tokens of bad may make at once are under
     way
 QueueNotEmpty bad:
-    89 requests wait for a place among the lookups of bad, and have for
-    minutes (zone tokens)
+    Requests have queued for minutes for a place among the lookups of bad,
+    89 of them now (zone tokens)
 ServingStale bad:
     bad lets 2.00 requests a second pass with facts that have run out (zone
     tokens)
 DenialsFlood bad:
-    5.1 tokens a second that are not valid come to bad (zone tokens)
+    bad gets 5.1 tokens a second that are not valid (zone tokens)
 DenialsFlood shield:
-    7.1 tokens a second that are not valid come to shield (zone tokens)
+    shield gets 7.1 tokens a second that are not valid (zone tokens)
 PlainHttp bad:
-    Tokens came to bad over plain HTTP, with 1 of the requests of 15 minutes
-    (zone tokens)
+    Tokens came to bad over plain HTTP: requests in 15 minutes, 1 (zone
+    tokens)
 PlainHttp dry:
-    Tokens came to dry over plain HTTP, with 3 of the requests of 15 minutes
-    (zone tokens)
+    Tokens came to dry over plain HTTP: requests in 15 minutes, 3 (zone
+    tokens)
 ZoneTooSmall bad:
     Zone tokens of bad is too small: it forgets tokens after 41s
 ZoneReset bad:
@@ -67,7 +67,7 @@ NoSuccess new:
     new asked the token API 40 times in 10 minutes, without one usable
     answer (zone tokens)
 Down bad:
-    bad does not give its figures
+    Prometheus gets no figures from bad: nginx may be down
 FiguresMissing bad:
     bad answers, but without figures of the module
 FiguresMissing:

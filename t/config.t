@@ -3,7 +3,7 @@ use AuthApiToken;
 use NginxConfig;
 use Test::More;
 
-# what "nginx -t" refuses, and the words that tell the operator what to mend
+# what "nginx -t" refuses, and the words that tell the operator what is wrong
 
 my $id = qr/such as "ACC-1234-5678"/;
 my $module = qr/such as "MOD-0478" or a module code/;

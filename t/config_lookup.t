@@ -6,8 +6,8 @@ use Test::More;
 # what "nginx -t" warns of: the location that asks the API
 
 my $asks = 'proxy_pass http://127.0.0.1:1984;';
-my $none = qr/\[warn\] .*there is no location "\/_api" in server "([^"]*)"/;
-my $open = qr/\[warn\] .*location "\/_api" in server "([^"]*)", .* no "internal"/;
+my $none = qr/\[warn\] .*server "([^"]*)" has no location "\/_api",/;
+my $open = qr/\[warn\] .*server "([^"]*)" has a location "\/_api" without "internal",/;
 
 
 sub warned {

@@ -306,7 +306,7 @@ Authorization: Bearer <TKN-1234-5678>
 
 
 
-=== TEST 16: unreadable, a log line that names both mends
+=== TEST 16: unreadable, a log line that names both remedies
 --- config eval: $::Config
 --- api
 token TKN-1234-5678 {"self":403}

@@ -79,7 +79,7 @@ sub some {
 }
 
 
-our @Decision = qw(status result verdict token_id account_id claimed_id);
+our @Decision = qw(status result cache token_id account_id claimed_id);
 
 no_long_string();
 run_tests();
@@ -119,7 +119,7 @@ cmp_ok($line->{seconds}, '<', 60, 'seconds');
 
 my ($again, $hit) = logged($example, request_of(token($Good), '/orders/1'));
 
-is($hit->{verdict}, 'HIT', 'the second time');
+is($hit->{cache}, 'HIT', 'the second time');
 is($hit->{fingerprint}, $line->{fingerprint}, 'the same token');
 isnt($hit->{request_id}, $line->{request_id}, 'another request');
 is($hit->{trace_id}, '', 'without a trace');

@@ -113,11 +113,11 @@ is($response->{status}, 200, 'passes');
 is($span{'enduser.id'}, 'TKN-1234-5678', 'token');
 is($span{'mpt.account.id'}, 'ACC-8765-4321', 'account');
 is($span{'mpt.token.result'}, 'pass', 'result');
-is($span{'mpt.token.verdict'}, 'MISS', 'verdict');
+is($span{'mpt.token.cache'}, 'MISS', 'cache status');
 like($span{'mpt.token.age'}, qr/^\d+$/, 'age');
 
 ($response, %span) = span($example, token('TKN-1234-5678'));
-is($span{'mpt.token.verdict'}, 'HIT', 'the second time');
+is($span{'mpt.token.cache'}, 'HIT', 'the second time');
 
 ($response, %span) = span($example, token('TKN-0000-0001'));
 is($response->{status}, 403, 'no module');
@@ -131,7 +131,7 @@ is($span{'mpt.token.result'}, 'unknown', 'why');
 
 ($response, %span) = span($example, undef);
 is($response->{status}, 401, 'no token');
-is($span{'mpt.token.verdict'}, '-', 'no verdict');
+is($span{'mpt.token.cache'}, '-', 'no cache status');
 $example->stop;
 --- calls: 3
 

@@ -127,7 +127,7 @@ sub situation {
     is(ask($example)->{status}, 200, 'there') for 1 .. 3;
     is(figures()->{calls}, $calls, 'and not where it was');
 
-    # it is somewhere else, says who is no friend
+    # it is somewhere else, says a DNS that lies
 
     my $asked = $dns->queries;
 

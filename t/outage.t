@@ -5,7 +5,7 @@ use Store qw(zone $Good);
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(sleep time);
 
-# an API that is down, slow or has enough of us
+# an API that is down, slow or asked too often
 
 our $Zone = 'auth_api_token_zone zone=tokens:1m;';
 

@@ -79,7 +79,7 @@ ngx_http_auth_api_token_check_locations(ngx_conf_t *cf)
 
 
 /*
- * nginx looks for the location among more of them, and in an order; here it is
+ * nginx itself looks through more kinds of locations, in an order; here it is
  * enough to know that there is none, or that it is this one
  */
 
@@ -124,18 +124,18 @@ ngx_http_auth_api_token_check_location(ngx_conf_t *cf,
 
     if (found == NULL || (found->name.len < uri->len && !found->internal)) {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "there is no location \"%V\" in server \"%V\", which "
+                      "server \"%V\" has no location \"%V\", which "
                       "\"auth_api_token_request\" names to ask the token API",
-                      uri, &server->server_name);
+                      &server->server_name, uri);
         return;
     }
 
     if (!found->internal) {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "location \"%V\" in server \"%V\", which "
-                      "\"auth_api_token_request\" names to ask the token API, "
-                      "has no \"internal\": clients may use it",
-                      uri, &server->server_name);
+                      "server \"%V\" has a location \"%V\" without "
+                      "\"internal\", which \"auth_api_token_request\" names "
+                      "to ask the token API: clients may use it",
+                      &server->server_name, uri);
     }
 }
 

@@ -24,7 +24,7 @@ ngx_int_t ngx_http_auth_api_token_add_location(ngx_conf_t *cf,
 
 /*
  * When the configuration is complete: warns where no location of a server has
- * the name that auth_api_token_request gives, or where clients may ask it.
+ * the name that auth_api_token_request gives, or where clients may use it.
  */
 
 void ngx_http_auth_api_token_check_locations(ngx_conf_t *cf);

@@ -339,11 +339,11 @@ END
     has 'error="insufficient_scope"'
     has 'scope="MOD-0478"'
 
-    show "the vendor's token is disabled: what is known of it serves a minute"
+    show "the vendor's token is disabled: it still passes, for up to a minute"
     tell <<'END'
 curl -sf -X PUT $emulator/tokens/TKN-1001-0001 -d '{"status":"Disabled"}'
 END
-    row "disabled: known for a minute" X-MPT-Token-Id <<'END'
+    row "disabled: still known for a minute" X-MPT-Token-Id <<'END'
 curl -si -H "Authorization: Bearer $vendor" $nginx/orders/1
 END
     decided 200 pass HIT
@@ -389,7 +389,7 @@ END
     summary "the location that asks the API" - -
     status 404
 
-    show "the API is down: who is known passes, others cannot be checked"
+    show "the API is down: known tokens pass, others cannot be checked"
     tell <<'END'
 curl -sf -X PUT $emulator/faults/any -d '{"reset":"before"}'
 END
@@ -404,18 +404,18 @@ END
     has "Retry-After: 1"
     has '"status":503'
 
-    show "the API has enough of us"
+    show "the API is asked too often: it says so with 429"
     tell <<'END'
 curl -sf -X PUT $emulator/faults/any \
     -d '{"status":429,"headers":{"Retry-After":"5"}}'
 END
-    row "the API has enough of us" <<'END'
+    row "the API answers 429" <<'END'
 curl -si -H "Authorization: Bearer $late" $nginx/orders/1
 END
     decided 503 unavailable MISS
     has "Retry-After: 5"
 
-    show "it is not asked before"
+    show "it is not asked again before these 5 seconds are over"
     tell <<'END'
 curl -sf -X DELETE $emulator/faults/any
 END
@@ -456,7 +456,7 @@ curl -X PUT $emulator/tokens/TKN-1001-0004 -d '{
 curl -X DELETE $operator/purge/TKN-1001-0004
 curl -i -H "Authorization: Bearer $staff" $nginx/orders/1
 
-# the vendor's token may not read itself: 403, and the log knows two mends
+# the vendor's token may not read itself: 403, and the log names two remedies
 curl -X PUT $emulator/tokens/TKN-1001-0001 -d '{"self":403}'
 curl -X DELETE $operator/purge/TKN-1001-0001
 curl -i -H "Authorization: Bearer $vendor" $nginx/orders/1
@@ -471,7 +471,7 @@ curl -s $operator/status | json_pp
 curl -H 'Accept: text/plain' $operator/status
 curl -d '{"all":true}' $operator/purge/
 
-# what the API was asked, all it can be told to do, and its beginning anew
+# what the API was asked; all it can be told to do; starting it afresh
 curl -s $emulator/figures | json_pp
 sed '/^use/q' $demo/token-api.pl
 curl -X POST $emulator/reset

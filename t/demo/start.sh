@@ -6,7 +6,7 @@
 change() {
     if [ "$(grep -cF -- "$2" "$1")" != 1 ]
     then
-        die "expected one line with \"$2\" in $(basename "$1"), mend demo.sh"
+        die "expected one line with \"$2\" in $(basename "$1"), correct start.sh"
     fi
 
     old=$(printf '%s\n' "$2" | sed 's/[][\.*^$|]/\\&/g')
@@ -123,7 +123,7 @@ configure() {
 
     if grep -q softwareone nginx.conf
     then
-        die "nginx.conf still names the real API, mend demo.sh"
+        die "nginx.conf still names the real API, correct start.sh"
     fi
 
     cat > demo.conf <<END
