@@ -416,16 +416,32 @@ END
 --- api
 fault any {"reset":"before"}
 --- perl
-my $start = time;
+my $n = 0;
 
-all('/t') for 1 .. 50;
+# the breaker opens, and tries twice: with what came before in that second
 
-my $n = () = nginx_log() =~ /\[error\] [^\n]*API token refused/g;
-my $all = () = nginx_log() =~ /API token refused/g;
+until_true('two tries', sub {
+    all('/t') for 1 .. 10;
+    $n += 10;
 
-is($all, 50, 'all of them');
-cmp_ok($n, '>=', 1, 'one as an error');
-cmp_ok($n, '<=', time - $start + 2, 'not more than one a second');
+    return figures()->{calls} == 7;
+});
+
+my (%errors, %lines);
+
+for (nginx_log() =~ /^(.*API token refused: .*)$/mg) {
+    my ($second, $level, $reason) = /^(\S+ \S+) \[(\w+)\].* refused: (\w+),/;
+
+    $lines{$second}{$reason}++;
+    $errors{$second}{$reason} += ($level eq 'error');
+}
+
+my @counts = map { values %$_ } values %errors;
+
+is($n, (my $all = () = nginx_log() =~ /API token refused/g), 'all of them');
+is(join(' ', grep { $_ != 1 } @counts), '', 'an error for each reason');
+is(scalar(grep { keys %$_ == 2 } values %lines) > 0, 1, 'both in one second');
+cmp_ok(scalar @counts, '>=', 4, 'seconds');
 
 
 

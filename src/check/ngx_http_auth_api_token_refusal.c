@@ -410,7 +410,7 @@ ngx_http_auth_api_token_log_refusal(ngx_http_request_t *r,
     ngx_http_auth_api_token_refusal_t   *refusal;
     ngx_http_auth_api_token_loc_conf_t  *alcf;
 
-    static ngx_atomic_t                  logged;
+    static ngx_atomic_t                  logged[2];
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
@@ -418,12 +418,17 @@ ngx_http_auth_api_token_log_refusal(ngx_http_request_t *r,
 
     level = refusal->level;
 
-    /* an outage is reported, but does not flood the log */
+    /*
+     * An outage is reported, but does not flood the log; nor does "busy" hide
+     * what caused it.
+     */
 
     if (level == NGX_LOG_ERR) {
         last = alcf->cache
                ? ngx_http_auth_api_token_store_logged(alcf->cache->zone->store)
-               : &logged;
+               : logged;
+
+        last += (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_BUSY);
 
         now = (ngx_atomic_uint_t) ngx_time();
 

@@ -120,5 +120,5 @@ ngx_http_auth_api_token_store_secret(ngx_http_auth_api_token_store_t *store)
 ngx_atomic_t *
 ngx_http_auth_api_token_store_logged(ngx_http_auth_api_token_store_t *store)
 {
-    return &store->logged;
+    return store->logged;
 }

@@ -161,7 +161,7 @@ struct ngx_http_auth_api_token_store_s {
     ngx_msec_t         delay;          /* of the breaker */
     ngx_msec_t         until;          /* the breaker is open */
 
-    ngx_atomic_t       logged;         /* s, the last error */
+    ngx_atomic_t       logged[2];      /* s, the last errors */
     ngx_atomic_t       seq;            /* of the last lease */
 
     uint32_t           queue;          /* who may wait at once */

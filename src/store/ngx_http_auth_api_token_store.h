@@ -160,8 +160,9 @@ u_char *ngx_http_auth_api_token_store_secret(
 
 
 /*
- * When an error was logged last, in seconds, for those who log one in a second
- * at most.  It is in the store, and written without the mutex.
+ * When errors of two kinds were logged last, in seconds, for those who log one
+ * of each in a second at most.  They are in the store, and written without the
+ * mutex.
  */
 
 ngx_atomic_t *ngx_http_auth_api_token_store_logged(
