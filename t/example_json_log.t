@@ -3,6 +3,8 @@ use lib 't/lib';
 use AuthApiToken;
 use Encode ();
 use Example;
+use Files ();
+use FindBin ();
 use JSON::PP ();
 use Test::Nginx::Socket 'no_plan';
 use Ways;
@@ -43,7 +45,7 @@ sub lines {
     my @lines;
 
     until_true("$n lines", sub {
-        @lines = split /\n/, $example->read('access.json');
+        @lines = split /\n/, $example->read('audit.log');
         return @lines >= $n;
     });
 
@@ -329,3 +331,18 @@ is(some($line, @Decision, 'token_name'),
    '403 module MISS TKN-0000-0001 ACC-8765-4321 TKN-0000-0001 -', 'refused');
 $example->stop;
 --- calls: 2
+
+
+
+=== TEST 7: what nginx writes is rotated
+--- config
+--- perl
+
+# /etc/logrotate.d/nginx of Debian has /var/log/nginx/*.log
+
+for my $file (map { glob "$FindBin::Bin/../conf-examples/$_" } '*.conf', '*/*.conf') {
+    my @odd = grep { !/\.log\z/ }
+              Files::slurp($file) =~ m{[ :](/var/log/nginx/[^\s;]+)}g;
+
+    is("@odd", '', $file =~ s{.*/conf-examples/}{}r);
+}
