@@ -28,11 +28,14 @@ BreakerOpen bad:
 BreakerOpen left:
     The token API does not answer left: the breaker of zone tokens is open
 TurnedAway bad:
-    bad answers 1.961% of the requests with 503, as it cannot ask about
-    their tokens (zone tokens)
+    bad answers 1.961% of the requests with a token with 503, as it cannot
+    ask about it (zone tokens)
 TurnedAway places:
-    places answers 100% of the requests with 503, as it cannot ask about
-    their tokens (zone tokens)
+    places answers 100% of the requests with a token with 503, as it cannot
+    ask about it (zone tokens)
+TurnedAway noise:
+    noise answers 100% of the requests with a token with 503, as it cannot
+    ask about it (zone tokens)
 LookupsFailing bad:
     17.1% of the lookups of bad fail (zone tokens)
 LookupsSlow bad:
