@@ -216,6 +216,10 @@ for my $case (
     ["/orders/$plain?a", '(holds a token)'],
     ["/other/" . lc($plain) =~ s/madeup/MADEUP/gr, '(holds a token)'],
     ["/orders/" . uc $token, '(holds a token)'],
+    ["/orders/" . $plain =~ s/%/%25/gr, '(holds a token)'],
+    ["/orders/" . $token =~ s/^idt:/%69dt%3A/r, '(holds a token)'],
+    ["/orders/" . $token =~ s/^idt://r, '(holds a token)'],
+    ["/orders/TKN-1234-5678/x", '/orders/TKN-1234-5678/x'],
     ["/orders/\"\\'", "/orders/\"\\'"],
     ["/orders/%22%ff%0a", '/orders/%22%ff%0a'],
     ["/orders/\x{e9}?x", '/orders/ (and what is not ASCII)'],
@@ -234,6 +238,7 @@ for my $case (
 
 for my $case (["agent $token", '(holds a token)'],
               ["agent/IDT%3A" . substr($plain, 6), '(holds a token)'],
+              ['agent/' . substr($token, 4), '(holds a token)'],
               ["Caf\xe9", '(not ASCII)'], ["\"\\\"}{", "\"\\\"}{"],
               ["a\tb", '(not ASCII)'], ['', ''])
 {
