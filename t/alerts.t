@@ -28,11 +28,14 @@ BreakerOpen bad:
 BreakerOpen left:
     The token API fails for left: the breaker of zone tokens is open
 TurnedAway bad:
-    bad answers 1.961% of the requests with 503, as it cannot check their
-    tokens (zone tokens)
+    bad answers 1.961% of the requests that bring a token with 503, as it
+    cannot check it (zone tokens)
 TurnedAway places:
-    places answers 100% of the requests with 503, as it cannot check their
-    tokens (zone tokens)
+    places answers 100% of the requests that bring a token with 503, as it
+    cannot check it (zone tokens)
+TurnedAway noise:
+    noise answers 100% of the requests that bring a token with 503, as it
+    cannot check it (zone tokens)
 LookupsFailing bad:
     17.1% of the lookups of bad fail (zone tokens)
 LookupsSlow bad:

@@ -14,7 +14,7 @@ my ($sum) = (`dpkg-query -W -f '\${Conffiles}' nginx-common 2>/dev/null` // '')
 plan skip_all => 'no nginx.conf as Debian made it'
     if !$sum || $sum ne md5_hex($debian{'nginx.conf'});
 
-my ($tls, $plain, $backend) = map { port($_) } 1 .. 3;
+my ($tls, $plain, $backend, $tls6, $plain6) = map { port($_) } 1 .. 5;
 my $load = 'modules-enabled/60-mod-http-auth-api-token.conf';
 
 my @dropped = map { s{.*/conf-examples/debian/}{}r }
@@ -26,11 +26,13 @@ is_deeply([ sort @dropped ], [ 'conf.d/api.conf', $load ],
 api('POST', 'reset');
 api('PUT', 'tokens/TKN-1234-5678');
 api('PUT', 'tokens/TKN-0000-0001', { modules => [] });
+api('PUT', 'tokens/TKN-0000-0002', { account => { type => 'Client' } });
 
 my $example = Example->start('debian/conf.d/api.conf',
     as      => 'conf.d/api.conf',
     beside  => { %debian, $load => Example->example("debian/$load") },
-    address => { '443' => $tls, '80' => $plain, '127.0.0.1:8080' => $backend },
+    address => { '443' => $tls, '[::]:443' => $tls6, '80' => $plain,
+                 '[::]:80' => $plain6, '127.0.0.1:8080' => $backend },
     http    => backend($backend));
 
 my $good = token('TKN-1234-5678');
@@ -79,15 +81,21 @@ like($response->{body}, qr{^GET /orders/1 .*\nAuthorization: \n(?:.*\n)*X-MPT-Ac
 is(ask(undef, '/orders/1')->{status}, 401, 'no token');
 is(ask(token('TKN-0000-0001'), '/orders/1')->{status}, 403,
    'one without modules');
+is(ask(token('TKN-0000-0002'), '/orders/1')->{status}, 403,
+   'one of a client');
 
 # and nothing else
 
 is(ask($good, $_)->{status}, 404, $_) for '/', '/_token_api', '/index.html';
-is($example->ask($plain, request_of($good, $_))->{status}, 403,
-   "$_ in the clear") for '/whoami', '/orders/1';
+for my $port ($plain, $plain6) {
+    is($example->ask($port, request_of($good, $_))->{status}, 403,
+       "$_ in the clear") for '/whoami', '/orders/1';
+}
+is($example->ask($tls6, request_of($good, '/whoami'), 'tls')->{status}, 200,
+   'a good token over IPv6');
 is($example->ask($plain, request_of(undef, '/whoami'))->{status}, 401,
    'no token in the clear');
 
-is(figures()->{calls}, 3, 'lookups');
+is(figures()->{calls}, 4, 'lookups');
 $example->stop;
 done_testing();

@@ -1,5 +1,6 @@
 use lib 't/lib';
 use AuthApiToken;
+use Backend;
 use Example;
 use File::Temp qw(tempdir);
 use Http2 ();
@@ -245,4 +246,45 @@ is(call('a b')->{status}, 400, 'INTERNAL');
 is(call(token('TKN-0000-0001'))->{status}, 403, 'PERMISSION_DENIED');
 is(call(token('TKN-0000-0002'))->{status}, 503, 'UNAVAILABLE');
 is(call(token('TKN-1234-5678'))->{'grpc-status'}, 0, 'passes');
+$example->stop;
+
+
+
+=== TEST 6: a stream on which neither side says anything for a while
+--- config
+--- perl
+
+# the limit for the client is that of the example, and not the server's
+
+my $service = Backend->new($Port);
+my $example = Example->start('grpc.conf',
+    address => { '443' => $Tls, '127.0.0.1:8080' => $Port },
+    http => "client_body_timeout 1s;\n");
+
+my $sock = IO::Socket::SSL->new(PeerAddr => '127.0.0.1', PeerPort => $Tls,
+    SSL_verify_mode => 0, SSL_alpn_protocols => ['h2'], Timeout => 10);
+
+print {$sock} Http2::preface(), Http2::frame(1, 4, 1, Http2::literals(
+    [':method', 'POST'], [':scheme', 'https'], [':path', $Method],
+    [':authority', 'a'], ['content-type', 'application/grpc'],
+    ['authorization', 'Bearer ' . token('TKN-1234-5678')]));
+print {$sock} Http2::frame(0, 0, 1, 'first');
+
+my $stream = { sock => scalar $service->{sock}->accept, in => '' };
+
+Backend::hear($stream, qr/first/);
+print {$stream->{sock}} Http2::frame(4, 0, 0, ''), Http2::frame(4, 1, 0, ''),
+    Http2::frame(1, 4, 1, Http2::literals([':status', '200'],
+        ['content-type', 'application/grpc'])),
+    Http2::frame(0, 0, 1, 'answer');
+$stream->{sock}->flush;
+
+my $client = { sock => $sock, in => '' };
+
+like(Backend::hear($client, qr/answer/), qr/answer/, 'it is open');
+sleep 3;
+print {$sock} Http2::frame(0, 0, 1, 'second');
+like(eval { Backend::hear($stream, qr/second/) }, qr/second/, 'and still is');
+close $sock;
+close $stream->{sock};
 $example->stop;

@@ -3,6 +3,8 @@ use lib 't/lib';
 use AuthApiToken;
 use Encode ();
 use Example;
+use Files ();
+use FindBin ();
 use JSON::PP ();
 use Test::Nginx::Socket 'no_plan';
 use Ways;
@@ -43,7 +45,7 @@ sub lines {
     my @lines;
 
     until_true("$n lines", sub {
-        @lines = split /\n/, $example->read('access.json');
+        @lines = split /\n/, $example->read('audit.log');
         return @lines >= $n;
     });
 
@@ -214,6 +216,10 @@ for my $case (
     ["/orders/$plain?a", '(holds a token)'],
     ["/other/" . lc($plain) =~ s/madeup/MADEUP/gr, '(holds a token)'],
     ["/orders/" . uc $token, '(holds a token)'],
+    ["/orders/" . $plain =~ s/%/%25/gr, '(holds a token)'],
+    ["/orders/" . $token =~ s/^idt:/%69dt%3A/r, '(holds a token)'],
+    ["/orders/" . $token =~ s/^idt://r, '(holds a token)'],
+    ["/orders/TKN-1234-5678/x", '/orders/TKN-1234-5678/x'],
     ["/orders/\"\\'", "/orders/\"\\'"],
     ["/orders/%22%ff%0a", '/orders/%22%ff%0a'],
     ["/orders/\x{e9}?x", '/orders/ (and what is not ASCII)'],
@@ -232,6 +238,7 @@ for my $case (
 
 for my $case (["agent $token", '(holds a token)'],
               ["agent/IDT%3A" . substr($plain, 6), '(holds a token)'],
+              ['agent/' . substr($token, 4), '(holds a token)'],
               ["Caf\xe9", '(not ASCII)'], ["\"\\\"}{", "\"\\\"}{"],
               ["a\tb", '(not ASCII)'], ['', ''])
 {
@@ -329,3 +336,18 @@ is(some($line, @Decision, 'token_name'),
    '403 module MISS TKN-0000-0001 ACC-8765-4321 TKN-0000-0001 -', 'refused');
 $example->stop;
 --- calls: 2
+
+
+
+=== TEST 7: what nginx writes is rotated
+--- config
+--- perl
+
+# /etc/logrotate.d/nginx of Debian has /var/log/nginx/*.log
+
+for my $file (map { glob "$FindBin::Bin/../conf-examples/$_" } '*.conf', '*/*.conf') {
+    my @odd = grep { !/\.log\z/ }
+              Files::slurp($file) =~ m{[ :](/var/log/nginx/[^\s;]+)}g;
+
+    is("@odd", '', $file =~ s{.*/conf-examples/}{}r);
+}

@@ -40,8 +40,7 @@ sub start {
 
     return Example->start('otel.conf',
         address => { '443' => $Tls, '127.0.0.1:8080' => $Port },
-        change  => [@change, ['split_clients $otel_trace_id',
-                              'split_clients $request_id']],
+        change  => \@change,
         http    => backend($Port) . <<"END", @more);
 log_format span escape=none '$format\n';
 access_log logs/span.log span;
@@ -90,6 +89,13 @@ for my $line (@::Own) {
 }
 
 cmp_ok(scalar @::Attributes, '>=', 5, 'attributes');
+
+# which requests are traced is not for clients to say
+
+my %split = map { /split_clients (\S+) (\$\w+)/ ? ($2, $1) : () } @::Lines;
+my ($sampled) = map { /otel_trace (\S+);/ } @::Own;
+
+is($split{$sampled}, '$request_id', 'a share by what nginx makes up');
 
 # no claim, no secret, and nothing that a client has made up
 

@@ -32,6 +32,16 @@ sub start {
         return 204;
     }
 
+    location /accounts/$Mine/odd {
+        add_header X-Accel-Redirect "/accounts/$Mine/..;/$Other/1";
+        return 204;
+    }
+
+    location /v1/orders/odd {
+        add_header X-Accel-Redirect "/v1/orders/..;/invoices/1";
+        return 204;
+    }
+
     location /v1/orders/moved {
         add_header X-Accel-Redirect /v1/invoices/1;
         return 204;
@@ -93,6 +103,8 @@ for my $way (ways()) {
 /accounts/ 403
 /accounts/orders 403
 /accounts/x/<M>/1 403
+/accounts/x/accounts/<M>/1 403
+/accounts/<O>1/accounts/<M>/1 403
 /accounts/ACC-1000/1 403
 /accounts/ACC-1000-000/1 403
 /accounts/<M>1/1 403
@@ -174,6 +186,10 @@ for my $way (ways()) {
 https://a/accounts/<O>/1 403
 https://a/accounts/<M>/1 200 /accounts/<M>/1
 /accounts/<M>/moved 403
+/accounts/<M>/odd 403
+/accounts/<M>/.. 403
+/accounts/<M>/x/../.. 403
+/accounts/<M>/x/.. 200 /accounts/<M>/
 END
 
     my $body = ask($example, $Token, "/accounts/$Mine/1",
@@ -249,6 +265,7 @@ for my $way (ways()) {
 /v1/orders%00/1 400
 https://a/v1/invoices/1 403
 /v1/orders/moved 403
+/v1/orders/odd 403
 END
 
     check($example, token('TKN-1000-0002'), "$way, MOD-1756, billing", <<'END');

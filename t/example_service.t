@@ -7,10 +7,21 @@ use Ways;
 # conf-examples/service-token.conf: a token of the service's own asks about
 # those of callers
 
-our ($Tls, $Backend) = (port(1), port(2));
+our ($Tls, $Backend, $Moved) = map { port($_) } 1 .. 3;
 
 our $Good = token('TKN-1234-5678');
 our $File = 'auth-api-token/service-token.conf';
+
+# a backend, and one that names the location that asks the API
+
+our $Server = backend($Backend) . <<"END";
+server {
+    listen 127.0.0.1:$Moved;
+    access_log off;
+    add_header X-Accel-Redirect /_token_api;
+    return 204;
+}
+END
 
 # tokens that may not read themselves, and two of the service; the word in its
 # secret is to be nowhere but in that file
@@ -43,7 +54,7 @@ sub start {
     return start_as($way, 'service-token.conf',
         address => { '443' => $Tls, '127.0.0.1:8080' => $Backend },
         beside  => { $File => line($token) },
-        http    => backend($Backend), change => [ @change ]);
+        http    => $Server, change => [ @change ]);
 }
 
 
@@ -210,3 +221,25 @@ $example = start('as it stands', $One);
 
 is(ask($example, $Good)->{status}, 401, 'as if it were unknown');
 $example->stop;
+
+
+
+=== TEST 5: a backend sends nobody to the location that asks
+--- config
+--- api eval: $::Api
+--- perl
+
+# "internal" does not stop what a backend names
+
+for my $way (ways()) {
+    local $Backend = $Moved;
+
+    my $example = start($way, $One);
+    my $calls = figures()->{calls};
+    my $response = ask($example, $Good, "Cookie: session=1\r\n");
+
+    is($response->{status}, 403, "$way - refused");
+    unlike($response->{body}, qr/"token"/, "$way - no object");
+    is(figures()->{calls} - $calls, 1, "$way - the API is asked by lookups only");
+    $example->stop;
+}

@@ -181,6 +181,8 @@ refused($example, upgrade('/browser', protocol($Page) . $Site), 401,
         'without the protocol');
 refused($example, upgrade('/browser', protocol("mpt, $Page, other") . $Site), 401,
         'and another');
+refused($example, upgrade('/browser', protocol("other, mpt, $Page") . $Site), 401,
+        'and another before it');
 refused($example, upgrade('/browser',
         protocol('mpt, idt.TKN-1234-5678.MADEUPwrong') . $Site), 401, 'a wrong one');
 

@@ -29,10 +29,16 @@ sub preface {
 sub get_stream {
     my ($stream, $uri, $token) = @_;
 
-    return frame(1, 5, $stream, join '', map {
+    return frame(1, 5, $stream, literals(
+        [':method', 'GET'], [':scheme', 'http'], [':path', $uri],
+        [':authority', 'a'], ['authorization', "Bearer $token"]));
+}
+
+
+sub literals {
+    return join '', map {
         ("\0", map { pack('C', length) . $_ } @$_)
-    } [':method', 'GET'], [':scheme', 'http'], [':path', $uri],
-      [':authority', 'a'], ['authorization', "Bearer $token"]);
+    } @_;
 }
 
 
