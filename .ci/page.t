@@ -267,5 +267,18 @@ is(join(' ', grep { !/ERR_CONNECTION_REFUSED/ } $Browser->console), '',
    'the console tells only that it was away');
 is_deeply($Browser->run('return violations'), [], 'its policy is kept still');
 
+# by whatever address it is reached
+
+my ($scheme, $address) = $Page =~ m{^(\w+://)(.*)/status$};
+
+for my $url ("$scheme$address//status", "${scheme}a:b\@$address/status",
+             "$Page?a=b")
+{
+    $Browser->go($url);
+    is($Browser->until("an answer at $url",
+                       'return zones.size > 0 ? "figures" : why && why[0];'),
+       'figures', $url);
+}
+
 $example->stop;
 done_testing();

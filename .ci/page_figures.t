@@ -211,10 +211,33 @@ is($shown->{'Hit ratio'}, $dash, 'nothing to have a ratio of');
 is_deeply($shown->{now}{'How long lookups take'},
           { p50 => $dash, p95 => $dash, p99 => $dash }, 'and no times');
 
+# nobody looked for five minutes: what came then was not in the last one
+
+my %then = (unknown => 6, busy => 500);
+
+give(1390, tokens => zone(requests => { pass => 3030, %then },
+                          cache_requests => { hit => 20, miss => 10 }));
+
+$shown = shown();
+
+is($shown->{states}[0], 'All is well', 'after a pause - state');
+is($shown->{'Requests a second'}, $dash, 'not known yet');
+is_deeply($shown->{tables}{'Requests by result'}{busy}, ['0', '500', '0'],
+          'not in the last minute');
+
+give(1392, tokens => zone(requests => { pass => 3050, %then },
+                          cache_requests => { hit => 30, miss => 20 }));
+
+$shown = shown();
+
+is($shown->{'Requests a second'}, '10', 'of two seconds');
+is($shown->{'Hit ratio'}, '50.0%', 'of these alone');
+sane('after a pause');
+
 # what an operator is told of
 
 my %calm = (requests => { pass => 30, unknown => 6 });
-my $now = 1090;
+my $now = 1392;
 
 for ([{ breaker => 'open' }, 'The breaker is open: the token API fails'],
      [{ breaker => 'probing' }, 'The breaker is open: the token API fails'],

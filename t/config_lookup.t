@@ -53,10 +53,26 @@ for my $case (
     ['"if" in it',
      "location = /_api { if (\$arg_a) { return 204; } $asks }", 'open:a'],
 
+    # of two with the name, the exact one
+
+    ['an exact one after a prefix',
+     "location /_api { $asks } location = /_api { internal; $asks }", ''],
+    ['an exact one before a prefix',
+     "location = /_api { internal; $asks } location /_api { $asks }", ''],
+    ['an exact one that clients may use, after a prefix',
+     "location /_api { internal; $asks } location = /_api { $asks }", 'open:a'],
+    ['an exact one that clients may use, before a prefix',
+     "location = /_api { $asks } location /_api { internal; $asks }", 'open:a'],
+
     ['a regular expression of the name',
      "location ~ ^/_a { internal; $asks }", ''],
     ['one that clients may use: not told', "location ~ ^/_a { $asks }", ''],
-    ['one of other names', "location ~ ^/_b { $asks }", 'none:a'])
+    ['one of other names', "location ~ ^/_b { $asks }", 'none:a'],
+    ['one beside an exact one',
+     "location ~ ^/_a { $asks } location = /_api { internal; $asks }", ''],
+    ['one beside an exact one that clients may use',
+     "location ~ ^/_a { internal; $asks } location = /_api { $asks }",
+     'open:a'])
 {
     my ($name, $config, $want) = @$case;
 

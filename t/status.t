@@ -495,3 +495,40 @@ is(figures()->{calls}, 6, 'one at a time');
 is(zone()->{lookups_in_flight}, 1, 'one at a time');
 until_true('closed', sub { breaker() eq 'closed 1' });
 is(sample('breaker_open{zone="tokens"}'), 0, 'in Prometheus');
+
+
+
+=== TEST 11: a redirect there and back
+--- http_config eval: $::Zone
+--- config eval
+$::Config . <<'END';
+    location /there {
+        auth_api_token "r";
+        try_files /dev/null /refused;
+    }
+
+    location /refused {
+        auth_api_token "r";
+        auth_api_token_module MOD-9999;
+        error_page 403 = /back;
+    }
+
+    location /back {
+        auth_api_token "r";
+        try_files /dev/null =204;
+    }
+
+    location /dry {
+        auth_api_token "r";
+        auth_api_token_dry_run on;
+        try_files /dev/null /there;
+    }
+END
+--- perl
+ask($Good, '/there');
+is(moved(zone()->{requests}), 'module:1 pass:1', 'each result counts once');
+is(moved(zone()->{cache_requests}), 'miss:1', 'the status does');
+ask($Good, '/dry');
+is(moved(zone()->{requests}), 'module:2 pass:2', 'the next one');
+is(moved(zone()->{requests_dry_run}), 'pass:1', 'dry run apart');
+is(moved(zone()->{cache_requests}), 'hit:1 miss:1', 'its status');

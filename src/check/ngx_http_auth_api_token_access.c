@@ -30,6 +30,8 @@ static ngx_int_t ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
 static void ngx_http_auth_api_token_count(ngx_http_auth_api_token_ctx_t *ctx,
     ngx_http_auth_api_token_loc_conf_t *alcf);
+static void ngx_http_auth_api_token_count_once(
+    ngx_http_auth_api_token_ctx_t *ctx, ngx_atomic_t *counter);
 
 
 /* limit_req and limit_conn run after it, and may limit by who is calling */
@@ -479,7 +481,6 @@ static void
 ngx_http_auth_api_token_count(ngx_http_auth_api_token_ctx_t *ctx,
     ngx_http_auth_api_token_loc_conf_t *alcf)
 {
-    ngx_atomic_t                        *counter;
     ngx_http_auth_api_token_counters_t  *counters;
 
     if (alcf->figures == NULL) {
@@ -488,19 +489,38 @@ ngx_http_auth_api_token_count(ngx_http_auth_api_token_ctx_t *ctx,
 
     counters = alcf->figures->zone->counters;
 
-    counter = ctx->dry_run ? &counters->dry_run[ctx->reason]
-                           : &counters->requests[ctx->reason];
-
-    if (ctx->counted != counter) {
-        ctx->counted = counter;
-
-        (void) ngx_atomic_fetch_add(counter, 1);
+    if (ctx->counters != counters) {
+        ctx->counters = counters;
+        ctx->counted = 0;
     }
 
-    counter = &counters->cache[ctx->from];
+    if (ctx->dry_run) {
+        ngx_http_auth_api_token_count_once(ctx,
+                                           &counters->dry_run[ctx->reason]);
 
-    if (ctx->used && ctx->counted_cache != counter) {
-        ctx->counted_cache = counter;
+    } else {
+        ngx_http_auth_api_token_count_once(ctx,
+                                           &counters->requests[ctx->reason]);
+    }
+
+    if (ctx->used) {
+        ngx_http_auth_api_token_count_once(ctx, &counters->cache[ctx->from]);
+    }
+}
+
+
+/* requests, dry_run and cache are the first of the counters */
+
+static void
+ngx_http_auth_api_token_count_once(ngx_http_auth_api_token_ctx_t *ctx,
+    ngx_atomic_t *counter)
+{
+    uint64_t  bit;
+
+    bit = (uint64_t) 1 << (counter - ctx->counters->requests);
+
+    if (!(ctx->counted & bit)) {
+        ctx->counted |= bit;
 
         (void) ngx_atomic_fetch_add(counter, 1);
     }

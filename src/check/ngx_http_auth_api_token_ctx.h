@@ -49,8 +49,9 @@ typedef struct {
     ngx_uint_t                         status;
     ngx_int_t                          next;       /* phase after access */
 
-    ngx_atomic_t                      *counted;    /* last, or NULL */
-    ngx_atomic_t                      *counted_cache;
+    ngx_http_auth_api_token_counters_t
+                                      *counters;   /* last used, or NULL */
+    uint64_t                           counted;    /* of these, a bit each */
 
     ngx_table_elt_t                   *challenge;
     ngx_table_elt_t                   *retry_after;

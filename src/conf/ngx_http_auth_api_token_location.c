@@ -87,7 +87,7 @@ static void
 ngx_http_auth_api_token_check_location(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *server, ngx_str_t *uri)
 {
-    ngx_uint_t                            i;
+    ngx_uint_t                            i, regex;
     ngx_http_core_loc_conf_t             *clcf, *found;
     ngx_http_auth_api_token_location_t   *location;
     ngx_http_auth_api_token_main_conf_t  *amcf;
@@ -95,6 +95,7 @@ ngx_http_auth_api_token_check_location(ngx_conf_t *cf,
     amcf = ngx_http_conf_get_module_main_conf(cf,
                                               ngx_http_auth_api_token_module);
 
+    regex = 0;
     found = NULL;
     location = amcf->locations.elts;
 
@@ -110,16 +111,27 @@ ngx_http_auth_api_token_check_location(ngx_conf_t *cf,
         }
 
         if (ngx_http_auth_api_token_location_regex(clcf, uri)) {
-            return;
+            regex = 1;
+            continue;
         }
 
-        if (clcf->name.len <= uri->len
-            && ngx_strncmp(clcf->name.data, uri->data, clcf->name.len) == 0
-            && (!clcf->exact_match || clcf->name.len == uri->len)
-            && (found == NULL || found->name.len < clcf->name.len))
+        if (clcf->name.len > uri->len
+            || ngx_strncmp(clcf->name.data, uri->data, clcf->name.len) != 0
+            || (clcf->exact_match && clcf->name.len != uri->len))
+        {
+            continue;
+        }
+
+        if (found == NULL
+            || found->name.len < clcf->name.len
+            || (found->name.len == clcf->name.len && clcf->exact_match))
         {
             found = clcf;
         }
+    }
+
+    if (regex && (found == NULL || !found->exact_match)) {
+        return;
     }
 
     if (found == NULL || (found->name.len < uri->len && !found->internal)) {
@@ -140,7 +152,7 @@ ngx_http_auth_api_token_check_location(ngx_conf_t *cf,
 }
 
 
-/* whether a regular expression decides which location that is */
+/* whether a regular expression may decide which location that is */
 
 static ngx_uint_t
 ngx_http_auth_api_token_location_regex(ngx_http_core_loc_conf_t *clcf,
