@@ -109,4 +109,7 @@ warned('off in all locations', "server { listen 127.0.0.1:1984;"
 warned('inherited from http', "$On server { listen 127.0.0.1:1984;"
        . ' server_name c; location / { root html; } }', 'none:c');
 
+warned('a server that only redirects', in_server($good) . "$On server {"
+       . ' listen 127.0.0.1:1984; server_name d; return 301 https://a; }', '');
+
 done_testing();

@@ -87,7 +87,7 @@ static void
 ngx_http_auth_api_token_check_location(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *server, ngx_str_t *uri)
 {
-    ngx_uint_t                            i, regex;
+    ngx_uint_t                            i, n, regex;
     ngx_http_core_loc_conf_t             *clcf, *found;
     ngx_http_auth_api_token_location_t   *location;
     ngx_http_auth_api_token_main_conf_t  *amcf;
@@ -95,6 +95,7 @@ ngx_http_auth_api_token_check_location(ngx_conf_t *cf,
     amcf = ngx_http_conf_get_module_main_conf(cf,
                                               ngx_http_auth_api_token_module);
 
+    n = 0;
     regex = 0;
     found = NULL;
     location = amcf->locations.elts;
@@ -109,6 +110,8 @@ ngx_http_auth_api_token_check_location(ngx_conf_t *cf,
         {
             continue;
         }
+
+        n++;
 
         if (ngx_http_auth_api_token_location_regex(clcf, uri)) {
             regex = 1;
@@ -130,7 +133,9 @@ ngx_http_auth_api_token_check_location(ngx_conf_t *cf,
         }
     }
 
-    if (regex && (found == NULL || !found->exact_match)) {
+    /* a server without any location only redirects, as a rule */
+
+    if (n == 0 || (regex && (found == NULL || !found->exact_match))) {
         return;
     }
 
