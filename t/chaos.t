@@ -263,15 +263,17 @@ sub slot {
 }
 
 
-# how many of them a worker takes
+# how many of them a worker takes; there is a warning before, when it begins to
+# close those that are idle
 
 sub slots {
-    my $known = () = nginx_log() =~ /worker_connections are not enough/g;
+    my $full = qr/\[alert\][^\n]* worker_connections are not enough/;
+    my $known = () = nginx_log() =~ /$full/g;
     my @socks = map { slot() } 1 .. 250;
 
     until_true('all are taken', sub {
         push @socks, slot();
-        $known < (() = nginx_log() =~ /worker_connections are not enough/g);
+        $known < (() = nginx_log() =~ /$full/g);
     });
 
     until_true('refused', sub { grep { IO::Select->new($_)->can_read(0) } @socks });
