@@ -123,13 +123,11 @@ is_deeply([ sort @lines ], [
 
 is($example->log =~ /API token/ ? 1 : 0, 0, 'and nowhere else');
 
-my $log = $example->read('access.log');
-
-like($log, qr/ 200 result=module_dry_run dry_run=on claimed=TKN-0000-0001 token=TKN-0000-0001 account=ACC-8765-4321 /,
+$example->logged(qr/ 200 result=module_dry_run dry_run=on claimed=TKN-0000-0001 token=TKN-0000-0001 account=ACC-8765-4321 /,
      'a line of who would be refused');
-like($log, qr/ 200 result=pass dry_run=on claimed=TKN-1234-5678 token=TKN-1234-5678 account=ACC-8765-4321 /,
+$example->logged(qr/ 200 result=pass dry_run=on claimed=TKN-1234-5678 token=TKN-1234-5678 account=ACC-8765-4321 /,
      'a line of who passes');
-like($log, qr/ 200 result=unknown_dry_run dry_run=on claimed=TKN-1234-5678 token=- account=- /,
+$example->logged(qr/ 200 result=unknown_dry_run dry_run=on claimed=TKN-1234-5678 token=- account=- /,
      'a line of a claim');
 
 # the figures
@@ -190,9 +188,9 @@ my $response = ask($example, token($ten[0]));
 is($response->{headers}{'www-authenticate'}, 'Bearer realm="orders", '
    . 'error="insufficient_scope", error_description="The token lacks a module"'
    . ', scope="MOD-0478"', 'they are told');
-like($example->read('access.log'),
-     qr/ 403 result=module dry_run=off claimed=$ten[0] token=$ten[0] /,
-     'and logged');
+$example->logged(
+    qr/ 403 result=module dry_run=off claimed=$ten[0] token=$ten[0] /,
+    'and logged');
 served(ask($example, token('TKN-1234-5678')), 'TKN-1234-5678', 'good');
 
 # without a token it is the address

@@ -159,8 +159,7 @@ my $head = call('idt:TKN-1234-5678:MADEUPwrong');
 
 like($head->{'www-authenticate'}, qr/error="invalid_token"/, 'why');
 
-like($example->read('access.log'), qr{ 200 result=module },
-     'the log says what it was');
+$example->logged(qr{ 200 result=module }, 'the log says what it was');
 
 # each of these is another one to the API
 

@@ -155,7 +155,7 @@ span($example, token('TKN-1234-5678'), "traceparent: $Trace\r\n");
 span($example, token('TKN-0000-0001'), "traceparent: made-up\r\n");
 span($example, token('TKN-0000-0002'));
 is(traces(), "$Trace - -", 'valid ones');
-like($example->read('access.log'), qr/ traceparent=$Trace$/m, 'as in the log');
+$example->logged(qr/ traceparent=$Trace$/m, 'as in the log');
 $example->stop;
 --- calls: 3
 

@@ -98,7 +98,11 @@ is(ask('edge2', token($id), '/orders/1', "traceparent: $trace\r\n")->{body},
 
 my ($node) = grep { asked_at($_, $id) } @Tier;
 
-my ($line) = fleet_node($node)->read('access.log') =~ /^(.* id=$id .*)$/m;
+my $line;
+
+until_true('logged', sub {
+    ($line) = fleet_node($node)->read('access.log') =~ /^(.* id=$id .*)$/m;
+});
 
 like($line, qr/" 200 result=pass cache=MISS age=\d+ id=$id /, 'the token');
 like($line, qr/ edge=CN=edge2,O=edge traceparent=$trace\z/,

@@ -118,6 +118,7 @@ for my $for ('192.0.2.7', '198.51.100.1, 192.0.2.7', 'made up,192.0.2.7',
              "X-Forwarded-Proto: https\r\nX-Forwarded-For: $for\r\n");
 }
 
+until_true('logged', sub { 6 == grep { /no_token/ } checks() });
 is(join(' ', map { (split)[3] } grep { /no_token/ } checks()),
    '192.0.2.7 192.0.2.7 192.0.2.7 2001:db8::7 127.0.0.1 127.0.0.1',
    'the last address is the client');

@@ -279,6 +279,18 @@ sub read {
 }
 
 
+# that a log has a line, which is written when the client has its answer
+
+sub logged {
+    my ($self, $regex, $name, $file) = @_;
+
+    $file ||= 'access.log';
+
+    until_true("$name - logged", sub { $self->read($file) =~ $regex });
+    Test::More::like($self->read($file), $regex, $name);
+}
+
+
 sub log {
     my ($self) = @_;
 
