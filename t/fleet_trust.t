@@ -210,3 +210,24 @@ for my $name (sort keys %form) {
 }
 
 finish();
+
+
+
+=== TEST 5: a backend that names the location that asks
+--- bare_config
+--- config
+    location / {
+        add_header X-Accel-Redirect /_token_api;
+        return 204;
+    }
+--- perl
+fleet();
+
+my ($id) = ids(1);
+my $response = ask('edge1', token($id));
+
+is($response->{status}, 403, 'gets nothing');
+unlike($response->{head} . $response->{body}, qr/$id|ACC-/, 'of the object');
+is(scalar(grep { asked_at($_, $id) } @Tier), 1, 'but for the lookup');
+finish();
+--- calls: 1
