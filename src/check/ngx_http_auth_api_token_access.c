@@ -509,7 +509,7 @@ ngx_http_auth_api_token_count(ngx_http_auth_api_token_ctx_t *ctx,
 }
 
 
-/* requests, dry_run and cache are the first of the counters */
+/* requests, dry_run and cache are the first counters, and less than 64 */
 
 static void
 ngx_http_auth_api_token_count_once(ngx_http_auth_api_token_ctx_t *ctx,

@@ -22,7 +22,8 @@
 
 /*
  * Any change to what lies in the memory changes this number: to the structures
- * below, the counters, and the order or number of kinds and reasons.
+ * below, the counters, and the order or number of kinds, reasons and where
+ * verdicts come from.
  */
 
 #define NGX_HTTP_AUTH_API_TOKEN_LAYOUT       6
