@@ -83,8 +83,15 @@ bench:	peers module
 	test -x $(BUILD)/plain/nginx || .ci/nginx $(BUILD)/plain
 	t/bench/store $(BUILD)/plain
 
+# proofs that take longer than the suite, each a script of its own
+
+CHECKS =	sanitize
+
+$(CHECKS:%=check-%):	deps-test module $(ZONE) $(NEIGHBOURS)
+	.ci/check/$(@:check-%=%)
+
 clean:
 	rm -rf $(BUILD) t/servroot*
 
 .PHONY:	FORCE all deps-build deps-demo deps-test module test demo peers bench \
-		clean
+		$(CHECKS:%=check-%) clean
