@@ -170,6 +170,16 @@ ngx_http_auth_api_token_begin(ngx_http_request_t *r,
     if (ctx && ctx->waiter) {
 
         if (ctx->waiter->flight) {
+
+            /* a canceled stream of HTTP/3 is told by its write event only */
+
+            if (r->connection->write->error) {
+                ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                              "client canceled the request that waited");
+
+                return NGX_HTTP_CLIENT_CLOSED_REQUEST;
+            }
+
             return NGX_AGAIN;
         }
 
