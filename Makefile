@@ -85,7 +85,8 @@ bench:	peers module
 
 # proofs that take longer than the suite, each a script of its own
 
-CHECKS =	sanitize
+CHECKS =	matrix \
+		sanitize
 
 $(CHECKS:%=check-%):	deps-test module $(ZONE) $(NEIGHBOURS)
 	.ci/check/$(@:check-%=%)
