@@ -278,7 +278,7 @@ cmp_ok($latency->{buckets}{0.5}, '<=', 2, 'one took longer than 500 ms');
 my $name = 'lookup_duration_seconds';
 
 is(sample(qq(${name}_count{zone="tokens"})), 3, 'count');
-is(sample(qq(${name}_sum{zone="tokens"})), $latency->{sum}, 'sum');
+is(sample(qq(${name}_sum{zone="tokens"})) + 0, $latency->{sum}, 'sum');
 is(sample(qq(${name}_bucket{zone="tokens",le="0.25"})),
    $latency->{buckets}{0.25}, 'bounds in seconds');
 
