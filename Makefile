@@ -42,11 +42,12 @@ $(BUILD)/names:	FORCE
 
 FORCE:
 
-# walks the zones of a running nginx, for the tests
+# walks the zones of a running nginx, for the tests; needs the same addresses
 
 $(ZONE):	$(BUILD)/objs/Makefile src/store/*.h t/store/zone.c t/store/check.c \
 		t/store/check.h t/store/check_ctx.h t/store/check_lease.c
-	$(CC) $(CFLAGS) -g -o $@ -I src/store -I t/store -I $(BUILD)/src/src/core \
+	$(CC) $(CFLAGS) -g -static -o $@ -I src/store -I t/store \
+		-I $(BUILD)/src/src/core \
 		-I $(BUILD)/src/src/event -I $(BUILD)/src/src/os/unix \
 		-I $(BUILD)/objs t/store/zone.c t/store/check.c \
 		t/store/check_lease.c
