@@ -83,7 +83,9 @@ sub break_config {
 sub same_worker {
     my ($code) = @_;
 
-    my $before = join ' ', worker_pids();
+    my $before;
+
+    until_true('a worker', sub { $before = join ' ', worker_pids() });
 
     $code->();
 
