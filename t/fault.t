@@ -65,7 +65,7 @@ unavailable('past', { status => 429, headers =>
                       { 'Retry-After' => 'Sun, 06 Nov 1994 08:49:37 GMT' } },
             1);
 unavailable('date', { status => 429, headers =>
-                      { 'Retry-After' => 'Fri, 06 Nov 2099 08:49:37 GMT' } },
+                      { 'Retry-After' => 'Fri, 06 Nov 2037 08:49:37 GMT' } },
             3600);
 unavailable('500 has none to give', { status => 500, headers =>
                                       { 'Retry-After' => 17 } }, 1);

@@ -25,6 +25,7 @@
 
 #define ZONE_TRIES  20
 #define ZONE_MAX    64
+#define ZONE_MIN    16384          /* bytes; less is nginx's own */
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE  0x100000
@@ -132,7 +133,8 @@ zone_find(const char *pid, zone_t *zones)
 
         if (sscanf(line, "%llx-%llx %7s", &start, &end, mode) != 3
             || strcmp(mode, "rw-s") != 0
-            || strstr(line, "/dev/zero (deleted)") == NULL)
+            || strstr(line, "/dev/zero (deleted)") == NULL
+            || end - start < ZONE_MIN)
         {
             continue;
         }
