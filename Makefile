@@ -92,8 +92,15 @@ CHECKS =	matrix \
 $(CHECKS:%=check-%):	deps-test module $(ZONE) $(NEIGHBOURS)
 	.ci/check/$(@:check-%=%)
 
+# what no input may do, a target of t/fuzz for so many seconds each
+
+FUZZ_SECONDS =	60
+
+fuzz:
+	FUZZ_SECONDS=$(FUZZ_SECONDS) t/fuzz/run
+
 clean:
 	rm -rf $(BUILD) t/servroot*
 
 .PHONY:	FORCE all deps-build deps-demo deps-test module test demo peers bench \
-		$(CHECKS:%=check-%) clean
+		$(CHECKS:%=check-%) fuzz clean

@@ -1,0 +1,95 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include "env.h"
+
+
+#define ENV_POOL  16384
+
+
+static ngx_log_t       env_log;
+static ngx_cycle_t     env_cycle;
+
+volatile ngx_cycle_t  *ngx_cycle = &env_cycle;
+ngx_pid_t              ngx_pid = 1;
+
+
+ngx_pool_t *
+env_pool(void)
+{
+    static ngx_pool_t  *pool;
+
+    if (pool == NULL) {
+        env_cycle.log = &env_log;
+
+        ngx_pagesize = getpagesize();
+        ngx_cacheline_size = NGX_CPU_CACHE_LINE;
+
+        pool = ngx_create_pool(ENV_POOL, &env_log);
+        env_check(pool != NULL);
+    }
+
+    ngx_reset_pool(pool);
+
+    return pool;
+}
+
+
+ngx_str_t
+env_take(ngx_str_t *input, u_char separator)
+{
+    u_char     *p;
+    ngx_str_t   taken;
+
+    taken.data = input->data;
+
+    p = input->len ? memchr(input->data, separator, input->len) : NULL;
+
+    if (p == NULL) {
+        taken.len = input->len;
+        input->data += input->len;
+        input->len = 0;
+        return taken;
+    }
+
+    taken.len = p - input->data;
+
+    input->data = p + 1;
+    input->len -= taken.len + 1;
+
+    return taken;
+}
+
+
+ngx_uint_t
+env_equal(ngx_str_t *one, ngx_str_t *two)
+{
+    return one->len == two->len
+           && (one->len == 0 || memcmp(one->data, two->data, one->len) == 0);
+}
+
+
+void
+env_fail(const char *fmt, ...)
+{
+    u_char   *p, text[4096];
+    va_list   args;
+
+    va_start(args, fmt);
+    p = ngx_vslprintf(text, text + sizeof(text), fmt, args);
+    va_end(args);
+
+    fprintf(stderr, "wrong: %.*s\n", (int) (p - text), (char *) text);
+
+    abort();
+}
+
+
+void
+ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err,
+    const char *fmt, ...)
+{
+}
