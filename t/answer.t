@@ -21,6 +21,10 @@ my %bodies = (
     'trailing zero' => "$body\0", comma => '{"id":"TKN-1234-5678",}',
     single => "{'id':'TKN-1234-5678','status':'Active'}",
     bom => "\xef\xbb\xbf$body", latin => "{\"id\":\"caf\xe9\"}",
+    'zero after a number' =>
+        "{\"id\":\"TKN-1234-5678\",\"status\":\"Active\",\"a\":1\0}",
+    'zero after a word' =>
+        "{\"id\":\"TKN-1234-5678\",\"status\":\"Active\",\"a\":null\0}",
     'zero in a string' => '{"id":"TKN-1234-5678","status":"Active\u0000"}',
     'lone surrogate' =>
         '{"id":"TKN-1234-5678","status":"Active","name":"\ud800"}',

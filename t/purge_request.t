@@ -123,6 +123,7 @@ my @bodies = (
     '{"all":true,"all":true}',
     '{"object":{"id":"TKN-1234-5678","id":"TKN-1234-5678"}}',
 
+    "{\"all\":true\0}", "{\"token\":\"TKN-1234-5678\",\"a\":1\0}",
     '{"all":false}', '{"all":null}', '{"all":1}', '{"all":"true"}',
     '{"all":[true]}', '{"all":{}}',
 

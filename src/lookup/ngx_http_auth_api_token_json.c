@@ -12,6 +12,7 @@
 #include "ngx_http_auth_api_token_syntax.h"
 
 
+static json_t *ngx_http_auth_api_token_load(ngx_str_t *body, size_t flags);
 static json_t *ngx_http_auth_api_token_find(json_t *root,
     ngx_http_auth_api_token_verdict_t *verdict);
 static ngx_int_t ngx_http_auth_api_token_read_facts(ngx_pool_t *pool,
@@ -45,10 +46,7 @@ ngx_http_auth_api_token_read_answer(ngx_pool_t *pool, ngx_str_t *body,
 
     verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
 
-    /* integers are not used, and reals do not overflow as early */
-
-    root = json_loadb((char *) body->data, body->len,
-                      JSON_REJECT_DUPLICATES|JSON_DECODE_INT_AS_REAL, NULL);
+    root = ngx_http_auth_api_token_load(body, JSON_REJECT_DUPLICATES);
     if (root == NULL) {
         verdict->cause = "the body is not JSON";
         return;
@@ -98,6 +96,22 @@ ngx_http_auth_api_token_read_answer(ngx_pool_t *pool, ngx_str_t *body,
 done:
 
     json_decref(root);
+}
+
+
+static json_t *
+ngx_http_auth_api_token_load(ngx_str_t *body, size_t flags)
+{
+    /* jansson overlooks a zero byte after a number or a word */
+
+    if (ngx_strlchr(body->data, body->data + body->len, '\0')) {
+        return NULL;
+    }
+
+    /* integers are not used, and reals do not overflow as early */
+
+    return json_loadb((char *) body->data, body->len,
+                      flags|JSON_DECODE_INT_AS_REAL, NULL);
 }
 
 
@@ -518,8 +532,7 @@ ngx_http_auth_api_token_read_trace_id(ngx_pool_t *pool, ngx_str_t *body,
 
     ngx_str_null(trace_id);
 
-    root = json_loadb((char *) body->data, body->len, JSON_DECODE_INT_AS_REAL,
-                      NULL);
+    root = ngx_http_auth_api_token_load(body, 0);
 
     if (ngx_http_auth_api_token_member(root, "traceId", &value) == NGX_OK
         && ngx_http_auth_api_token_traceparent(&value) == NGX_OK)
@@ -541,8 +554,7 @@ ngx_http_auth_api_token_read_purge(ngx_pool_t *pool, ngx_str_t *body,
 
     ngx_memzero(purge, sizeof(ngx_http_auth_api_token_purge_t));
 
-    root = json_loadb((char *) body->data, body->len,
-                      JSON_REJECT_DUPLICATES|JSON_DECODE_INT_AS_REAL, NULL);
+    root = ngx_http_auth_api_token_load(body, JSON_REJECT_DUPLICATES);
     if (root == NULL) {
         return NGX_DECLINED;
     }
