@@ -12,9 +12,14 @@
 
 static ngx_log_t       env_log;
 static ngx_cycle_t     env_cycle;
+static ngx_uint_t      env_left;       /* allocations until one fails, or 0 */
+static ngx_uint_t      env_has_failed;
 
 volatile ngx_cycle_t  *ngx_cycle = &env_cycle;
 ngx_pid_t              ngx_pid = 1;
+ngx_uint_t             ngx_pagesize = 4096;
+ngx_uint_t             ngx_pagesize_shift = 12;
+ngx_uint_t             ngx_cacheline_size = NGX_CPU_CACHE_LINE;
 
 
 ngx_pool_t *
@@ -25,14 +30,14 @@ env_pool(void)
     if (pool == NULL) {
         env_cycle.log = &env_log;
 
-        ngx_pagesize = getpagesize();
-        ngx_cacheline_size = NGX_CPU_CACHE_LINE;
-
         pool = ngx_create_pool(ENV_POOL, &env_log);
         env_check(pool != NULL);
     }
 
     ngx_reset_pool(pool);
+
+    env_left = 0;
+    env_has_failed = 0;
 
     return pool;
 }
@@ -64,6 +69,29 @@ env_take(ngx_str_t *input, u_char separator)
 }
 
 
+void
+env_fail_at(ngx_str_t *input)
+{
+    env_left = 0;
+    env_has_failed = 0;
+
+    while (input->len && isdigit(input->data[0]) && env_left < 10000) {
+        env_left = env_left * 10 + (input->data[0] - '0');
+        input->data++;
+        input->len--;
+    }
+}
+
+
+ngx_uint_t
+env_failed(void)
+{
+    env_left = 0;
+
+    return env_has_failed;
+}
+
+
 ngx_uint_t
 env_equal(ngx_str_t *one, ngx_str_t *two)
 {
@@ -92,4 +120,27 @@ void
 ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err,
     const char *fmt, ...)
 {
+}
+
+
+/* what ngx_alloc.c has; a pool gets its blocks by the second one */
+
+void *
+ngx_alloc(size_t size, ngx_log_t *log)
+{
+    if (env_left && --env_left == 0) {
+        env_has_failed = 1;
+        return NULL;
+    }
+
+    return malloc(size);
+}
+
+
+void *
+ngx_memalign(size_t alignment, size_t size, ngx_log_t *log)
+{
+    void  *p;
+
+    return posix_memalign(&p, alignment, size) == 0 ? p : NULL;
 }

@@ -36,6 +36,16 @@ ngx_pool_t *env_pool(void);
 ngx_str_t env_take(ngx_str_t *input, u_char separator);
 
 
+/*
+ * Takes a number off the beginning of the input, if there is one: that many
+ * allocations from the pool later one fails.  env_failed() says whether it has
+ * come to that; from then on none fails.
+ */
+
+void env_fail_at(ngx_str_t *input);
+ngx_uint_t env_failed(void);
+
+
 ngx_uint_t env_equal(ngx_str_t *one, ngx_str_t *two);
 
 
