@@ -23,6 +23,7 @@ static ngx_int_t ngx_http_auth_api_token_look_up(ngx_http_request_t *r,
 static ngx_int_t ngx_http_auth_api_token_park(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx,
     ngx_http_auth_api_token_flight_t *flight, ngx_uint_t first);
+static void ngx_http_auth_api_token_resume(ngx_http_request_t *r);
 static void ngx_http_auth_api_token_told(void *data,
     ngx_http_auth_api_token_verdict_t *verdict);
 static void ngx_http_auth_api_token_refresh(ngx_http_request_t *r,
@@ -328,6 +329,7 @@ ngx_http_auth_api_token_park(ngx_http_request_t *r,
 {
     ngx_msec_int_t                       left;
     ngx_connection_t                    *c;
+    ngx_http_core_main_conf_t           *cmcf;
     ngx_http_auth_api_token_waiter_t    *waiter;
     ngx_http_auth_api_token_loc_conf_t  *alcf;
 
@@ -356,8 +358,12 @@ ngx_http_auth_api_token_park(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+
+    ctx->handler = cmcf->phase_engine.handlers[r->phase_handler].handler;
+
     r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = ngx_http_core_run_phases;
+    r->write_event_handler = ngx_http_auth_api_token_resume;
 
     if (!ctx->waiting) {
         ctx->waiting = 1;
@@ -376,6 +382,35 @@ ngx_http_auth_api_token_park(ngx_http_request_t *r,
                                         first);
 
     return NGX_AGAIN;
+}
+
+
+/*
+ * srcache moves its handler to the end of the access phase when it is first
+ * used, and those behind it forward: what r waited in is not where it was, and
+ * nginx would go on behind it, without a decision
+ */
+
+static void
+ngx_http_auth_api_token_resume(ngx_http_request_t *r)
+{
+    ngx_http_phase_handler_t       *ph;
+    ngx_http_core_main_conf_t      *cmcf;
+    ngx_http_auth_api_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_api_token_get_ctx(r);
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+    ph = cmcf->phase_engine.handlers;
+
+    r->write_event_handler = ngx_http_core_run_phases;
+
+    while (r->phase_handler > 0
+           && ph[r->phase_handler].handler != ctx->handler)
+    {
+        r->phase_handler--;
+    }
+
+    ngx_http_core_run_phases(r);
 }
 
 

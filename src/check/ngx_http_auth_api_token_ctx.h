@@ -27,6 +27,7 @@ typedef struct {
     ngx_http_auth_api_token_waiter_t  *waiter;     /* or NULL */
     ngx_msec_t                         created;
     ngx_msec_t                         began;      /* to wait */
+    ngx_http_handler_pt                handler;    /* where it waits */
 
     ngx_str_t                          realm;
     ngx_str_t                          token;

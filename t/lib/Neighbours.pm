@@ -6,10 +6,10 @@ package Neighbours;
 #     before    before this module
 #     after     after it; where it is linked in, all come after it
 #
-# What there is: the packages' headers_more, js, lua and subs_filter, and those
-# of t/modules/: test_content, test_filter, and test_top_filter, the same filter
-# with no order.  A module that is not installed makes nginx, and the block,
-# fail.
+# What there is: the packages' echo, headers_more, js, lua, srcache and
+# subs_filter, and those of t/modules/: test_content, test_filter, and
+# test_top_filter, the same filter with no order.  A module that is not installed
+# makes nginx, and the block, fail.
 
 use strict;
 use warnings;
@@ -30,9 +30,11 @@ $packages ||= 'modules';
 
 my %files = (
     headers_more    => [ "$packages/ngx_http_headers_more_filter_module.so" ],
+    echo            => [ "$packages/ngx_http_echo_module.so" ],
     js              => [ "$packages/ngx_http_js_module.so" ],
     lua             => [ "$packages/ndk_http_module.so",
                          "$packages/ngx_http_lua_module.so" ],
+    srcache         => [ "$packages/ngx_http_srcache_filter_module.so" ],
     subs_filter     => [ "$packages/ngx_http_subs_filter_module.so" ],
     test_content    => [ "$own/ngx_http_test_content_module.so" ],
     test_filter     => [ "$own/ngx_http_test_filter_module.so" ],
@@ -82,6 +84,8 @@ sub break_config {
 
 sub same_worker {
     my ($code) = @_;
+
+    # the master may be quicker than its worker
 
     my $before;
 
