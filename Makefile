@@ -87,6 +87,7 @@ bench:	peers module
 # proofs that take longer than the suite, each a script of its own
 
 CHECKS =	matrix \
+		neighbours \
 		sanitize
 
 $(CHECKS:%=check-%):	deps-test module $(ZONE) $(NEIGHBOURS)

@@ -16,7 +16,8 @@ package AuthApiToken;
 #     lookup       what the lookup location holds, in place of proxy_pass
 #     bare_config  the block's "config" is all there is in the server
 #
-# With TEST_NGINX_PHASE, "preaccess", the API is asked in that phase wherever
+# Beside.pm has what loads other modules in each block.  With
+# TEST_NGINX_PHASE, "preaccess", the API is asked in that phase wherever
 # a block does not say otherwise.
 
 use strict;
@@ -73,6 +74,7 @@ BEGIN {
     }
 }
 
+use Beside ();
 use Test::Nginx::Socket ();
 
 my $json = JSON::PP->new->utf8->canonical;
@@ -89,6 +91,8 @@ Test::Nginx::Util::no_root_location();
 Test::Nginx::Util::add_block_preprocessor(\&prepare);
 
 $Test::Nginx::Util::RunTestHelper = \&run_block;
+
+Beside::load();
 
 
 sub make_cert {
@@ -421,6 +425,8 @@ $lookup
     }
 END
     }
+
+    Beside::switch_on($block);
 
     api('POST', 'reset');
     api('PUT', 'tokens/TKN-1234-5678');
