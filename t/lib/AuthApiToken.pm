@@ -74,8 +74,8 @@ BEGIN {
     }
 }
 
-use Beside ();
 use Test::Nginx::Socket ();
+use Beside ();
 
 my $json = JSON::PP->new->utf8->canonical;
 my $cert = tempdir(CLEANUP => 1);

@@ -41,6 +41,12 @@ $packages ||= 'modules';
 
 my $files = tempdir(CLEANUP => 1);
 
+# what a script in the lookup location asks for is a subrequest of its own
+
+my %below = (
+    'content.t' => [ '1 2 3', 'its filter sees what is asked below the lookup' ]
+);
+
 my %modules = (
 
     # in the access phase of a location with "auth_pam"
@@ -86,13 +92,13 @@ ssi_types application/json;
 sub_filter_types application/json;
 sub_filter '"lastAccessAt"' '}';
 slice 1m;
-userid on;
 autoindex on;
 gzip_static on;
 mirror /beside_mirror;
 mirror_request_body off;
 END
-        server => 'location = /beside_mirror { internal; return 204; }'
+        server => 'location = /beside_mirror { internal; return 204; }',
+        out    => { %below }
     },
 
     dav_ext => {
@@ -135,7 +141,7 @@ END
         package => 'http-headers-more-filter',
         files   => [ 'http_headers_more_filter' ],
         http    => <<'END'
-more_set_headers 'X-Beside-More: $auth_api_token_result';
+more_set_headers 'X-Beside-More: $auth_api_token_id';
 more_set_input_headers 'X-Beside-More: in';
 END
     },
@@ -161,11 +167,12 @@ END
         http    => <<'END',
 rewrite_by_lua_block { ngx.ctx.beside = ngx.var.uri; ngx.sleep(0.001) }
 access_by_lua_block { ngx.ctx.beside = ngx.var.auth_api_token_result; ngx.sleep(0.001) }
-header_filter_by_lua_block { ngx.header.x_beside_lua = ngx.var.auth_api_token_result }
+header_filter_by_lua_block { ngx.header.x_beside_lua = ngx.var.auth_api_token_id }
 body_filter_by_lua_block { if ngx.arg[1]:find('"lastAccessAt"', 1, true) then ngx.arg[1] = '}' end }
 log_by_lua_block { ngx.ctx.beside = ngx.var.auth_api_token_id }
 END
-        not_any => 'access_by_lua_block'
+        not_any => 'access_by_lua_block',
+        out     => { %below }
     },
 
     mail => {
@@ -196,7 +203,11 @@ END
     nchan => {
         package => 'nchan',
         files   => [ 'nchan' ],
-        http    => 'nchan_shared_memory_size 2M;'
+        http    => 'nchan_shared_memory_size 2M;',
+        out     => {
+            'neighbours.t' => [ '17 18 19',
+                                'its workers die after a reload that failed' ]
+        }
     },
 
     ndk => { package => 'http-ndk', files => [ "$packages/ndk_http_module.so" ] },
@@ -263,7 +274,8 @@ END
         package => 'http-subs-filter',
         files   => [ 'http_subs_filter' ],
         http    => "subs_filter_types application/json;\n"
-                   . q(subs_filter '"lastAccessAt"' '}';)
+                   . q(subs_filter '"lastAccessAt"' '}';),
+        out     => { %below }
     },
 
     # modules of our own, for t/neighbours.t and others
@@ -298,6 +310,10 @@ my @after = split ' ', $ENV{TEST_NGINX_AFTER} || '';
 if (@before || @after) {
     $ENV{"TEST_NGINX_BESIDE_PORT$_"} = $ENV{TEST_NGINX_PORT} + 20 + $_
         for 1 .. 3;
+
+    # listening and sleeping take connections too, and a test has 64
+
+    Test::Nginx::Util::worker_connections(512);
 
     write_files();
 }
