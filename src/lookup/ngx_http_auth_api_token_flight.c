@@ -171,6 +171,8 @@ ngx_http_auth_api_token_flight_wait(ngx_http_auth_api_token_flight_t *flight,
 {
     waiter->flight = flight;
 
+    ngx_memzero(&waiter->timer, sizeof(ngx_event_t));
+
     waiter->timer.data = waiter;
     waiter->timer.log = ngx_cycle->log;
     waiter->timer.handler = ngx_http_auth_api_token_flight_timeout;

@@ -447,7 +447,8 @@ ngx_http_auth_api_token_list(ngx_pool_t *pool, json_t *array, const char *key,
 
 /*
  * NGX_OK with a null-terminated value that lives as long as the object,
- * NGX_DECLINED if there is none, NGX_ERROR if something is of a wrong type.
+ * NGX_DECLINED if there is none, NGX_ERROR if something is of a wrong type: the
+ * value is empty or not to be used then.
  */
 
 static ngx_int_t
@@ -455,6 +456,8 @@ ngx_http_auth_api_token_member(json_t *object, const char *key,
     ngx_str_t *value)
 {
     json_t  *member;
+
+    ngx_str_null(value);
 
     if (object == NULL || json_is_null(object)) {
         return NGX_DECLINED;
