@@ -86,9 +86,7 @@ bench:	peers module
 
 # proofs that take longer than the suite, each a script of its own
 
-CHECKS =	matrix \
-		neighbours \
-		sanitize
+CHECKS =	alloc chaos chaos-faults matrix neighbours sanitize static valgrind
 
 $(CHECKS:%=check-%):	deps-test module $(ZONE) $(NEIGHBOURS)
 	.ci/check/$(@:check-%=%)
@@ -100,8 +98,13 @@ FUZZ_SECONDS =	60
 fuzz:
 	FUZZ_SECONDS=$(FUZZ_SECONDS) t/fuzz/run
 
+# the lines of src/ that the suite does not run
+
+coverage:	deps-test module $(ZONE) $(NEIGHBOURS)
+	TEST_NGINX_ZONE=$(ZONE) TEST_NGINX_NEIGHBOURS=$(NEIGHBOURS) .ci/coverage
+
 clean:
 	rm -rf $(BUILD) t/servroot*
 
 .PHONY:	FORCE all deps-build deps-demo deps-test module test demo peers bench \
-		$(CHECKS:%=check-%) fuzz clean
+		$(CHECKS:%=check-%) fuzz coverage clean
