@@ -7,12 +7,16 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <jansson.h>
+#include <setjmp.h>
 #include "ngx_http_auth_api_token_json.h"
 #include "ngx_http_auth_api_token_digest.h"
 #include "ngx_http_auth_api_token_syntax.h"
 
 
-static json_t *ngx_http_auth_api_token_load(ngx_str_t *body, size_t flags);
+static ngx_int_t ngx_http_auth_api_token_load(ngx_pool_t *pool,
+    ngx_str_t *body, size_t flags, json_t **root);
+static void *ngx_http_auth_api_token_json_alloc(size_t size);
+static void ngx_http_auth_api_token_json_free(void *p);
 static json_t *ngx_http_auth_api_token_find(json_t *root,
     ngx_http_auth_api_token_verdict_t *verdict);
 static ngx_int_t ngx_http_auth_api_token_read_facts(ngx_pool_t *pool,
@@ -37,24 +41,96 @@ static ngx_int_t ngx_http_auth_api_token_purge_id(ngx_pool_t *pool,
     json_t *object, const char *key, ngx_str_t *dst);
 
 
+static ngx_pool_t  *ngx_http_auth_api_token_json_pool;
+static jmp_buf      ngx_http_auth_api_token_json_failed;
+
+
+/*
+ * NGX_OK with an object of the pool, which nobody frees; NGX_DECLINED if the
+ * body is not JSON; NGX_ERROR if there is no memory.
+ *
+ * Where jansson has no memory for the next byte of a string, it goes on without
+ * it: the string is another one, or has no end.  So it is left at once.
+ */
+
+static ngx_int_t
+ngx_http_auth_api_token_load(ngx_pool_t *pool, ngx_str_t *body, size_t flags,
+    json_t **root)
+{
+    static json_malloc_t  json_malloc;
+    static json_free_t    json_free;
+
+    /* jansson overlooks a zero byte after a number or a word */
+
+    if (ngx_strlchr(body->data, body->data + body->len, '\0')) {
+        return NGX_DECLINED;
+    }
+
+    json_get_alloc_funcs(&json_malloc, &json_free);
+
+    ngx_http_auth_api_token_json_pool = pool;
+
+    if (setjmp(ngx_http_auth_api_token_json_failed) != 0) {
+        json_set_alloc_funcs(json_malloc, json_free);
+        return NGX_ERROR;
+    }
+
+    json_set_alloc_funcs(ngx_http_auth_api_token_json_alloc,
+                         ngx_http_auth_api_token_json_free);
+
+    /* integers are not used, and reals do not overflow as early */
+
+    *root = json_loadb((char *) body->data, body->len,
+                       flags|JSON_DECODE_INT_AS_REAL, NULL);
+
+    json_set_alloc_funcs(json_malloc, json_free);
+
+    return *root ? NGX_OK : NGX_DECLINED;
+}
+
+
+static void *
+ngx_http_auth_api_token_json_alloc(size_t size)
+{
+    void  *p;
+
+    p = ngx_palloc(ngx_http_auth_api_token_json_pool, size);
+    if (p == NULL) {
+        longjmp(ngx_http_auth_api_token_json_failed, 1);
+    }
+
+    return p;
+}
+
+
+static void
+ngx_http_auth_api_token_json_free(void *p)
+{
+    /* it goes with the pool */
+}
+
+
 void
 ngx_http_auth_api_token_read_answer(ngx_pool_t *pool, ngx_str_t *body,
     ngx_str_t *id, ngx_str_t *token, ngx_http_auth_api_token_verdict_t *verdict)
 {
     json_t     *root, *object;
+    ngx_int_t   rc;
     ngx_str_t   value;
 
     verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
 
-    root = ngx_http_auth_api_token_load(body, JSON_REJECT_DUPLICATES);
-    if (root == NULL) {
-        verdict->cause = "the body is not JSON";
+    rc = ngx_http_auth_api_token_load(pool, body, JSON_REJECT_DUPLICATES,
+                                      &root);
+    if (rc != NGX_OK) {
+        verdict->cause = (rc == NGX_DECLINED) ? "the body is not JSON"
+                                              : "no memory is left";
         return;
     }
 
     object = ngx_http_auth_api_token_find(root, verdict);
     if (object == NULL) {
-        goto done;
+        return;
     }
 
     if (id->len) {
@@ -63,7 +139,7 @@ ngx_http_auth_api_token_read_answer(ngx_pool_t *pool, ngx_str_t *body,
             || ngx_memcmp(value.data, id->data, id->len) != 0)
         {
             verdict->cause = "the body speaks of another token";
-            goto done;
+            return;
         }
     }
 
@@ -71,12 +147,12 @@ ngx_http_auth_api_token_read_answer(ngx_pool_t *pool, ngx_str_t *body,
         if (ngx_http_auth_api_token_member(object, "token", &value) != NGX_OK) {
             verdict->cause = "the body has no \"token\" to compare, "
                              "which credential=service needs";
-            goto done;
+            return;
         }
 
         if (ngx_http_auth_api_token_equal(&value, token) != NGX_OK) {
             verdict->reason = NGX_HTTP_AUTH_API_TOKEN_MISMATCH;
-            goto done;
+            return;
         }
     }
 
@@ -84,7 +160,7 @@ ngx_http_auth_api_token_read_answer(ngx_pool_t *pool, ngx_str_t *body,
         != NGX_OK)
     {
         verdict->cause = "the body has members of a wrong type";
-        goto done;
+        return;
     }
 
     verdict->reason = ngx_http_auth_api_token_status(object);
@@ -92,26 +168,6 @@ ngx_http_auth_api_token_read_answer(ngx_pool_t *pool, ngx_str_t *body,
     if (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE) {
         verdict->cause = "the body has a \"status\" that is no string, or none";
     }
-
-done:
-
-    json_decref(root);
-}
-
-
-static json_t *
-ngx_http_auth_api_token_load(ngx_str_t *body, size_t flags)
-{
-    /* jansson overlooks a zero byte after a number or a word */
-
-    if (ngx_strlchr(body->data, body->data + body->len, '\0')) {
-        return NULL;
-    }
-
-    /* integers are not used, and reals do not overflow as early */
-
-    return json_loadb((char *) body->data, body->len,
-                      flags|JSON_DECODE_INT_AS_REAL, NULL);
 }
 
 
@@ -535,7 +591,9 @@ ngx_http_auth_api_token_read_trace_id(ngx_pool_t *pool, ngx_str_t *body,
 
     ngx_str_null(trace_id);
 
-    root = ngx_http_auth_api_token_load(body, 0);
+    if (ngx_http_auth_api_token_load(pool, body, 0, &root) != NGX_OK) {
+        return;
+    }
 
     if (ngx_http_auth_api_token_member(root, "traceId", &value) == NGX_OK
         && ngx_http_auth_api_token_traceparent(&value) == NGX_OK)
@@ -543,8 +601,6 @@ ngx_http_auth_api_token_read_trace_id(ngx_pool_t *pool, ngx_str_t *body,
         trace_id->data = ngx_pstrdup(pool, &value);
         trace_id->len = trace_id->data ? value.len : 0;
     }
-
-    json_decref(root);
 }
 
 
@@ -557,12 +613,11 @@ ngx_http_auth_api_token_read_purge(ngx_pool_t *pool, ngx_str_t *body,
 
     ngx_memzero(purge, sizeof(ngx_http_auth_api_token_purge_t));
 
-    root = ngx_http_auth_api_token_load(body, JSON_REJECT_DUPLICATES);
-    if (root == NULL) {
-        return NGX_DECLINED;
+    rc = ngx_http_auth_api_token_load(pool, body, JSON_REJECT_DUPLICATES,
+                                      &root);
+    if (rc != NGX_OK) {
+        return rc;
     }
-
-    rc = NGX_DECLINED;
 
     /* two of them may be a mistake, and what is purged does not come back */
 
@@ -571,7 +626,7 @@ ngx_http_auth_api_token_read_purge(ngx_pool_t *pool, ngx_str_t *body,
            + !json_object_get(root, "all") + !json_object_get(root, "object")
            != 3)
     {
-        goto done;
+        return NGX_DECLINED;
     }
 
     if (json_object_get(root, "token")) {
@@ -581,7 +636,7 @@ ngx_http_auth_api_token_read_purge(ngx_pool_t *pool, ngx_str_t *body,
             rc = NGX_DECLINED;
         }
 
-        goto done;
+        return rc;
     }
 
     if (json_object_get(root, "account")) {
@@ -594,13 +649,12 @@ ngx_http_auth_api_token_read_purge(ngx_pool_t *pool, ngx_str_t *body,
             rc = NGX_DECLINED;
         }
 
-        goto done;
+        return rc;
     }
 
     if (json_object_get(root, "all")) {
         purge->all = json_is_true(json_object_get(root, "all"));
-        rc = purge->all ? NGX_OK : NGX_DECLINED;
-        goto done;
+        return purge->all ? NGX_OK : NGX_DECLINED;
     }
 
     object = json_object_get(root, "object");
@@ -611,10 +665,6 @@ ngx_http_auth_api_token_read_purge(ngx_pool_t *pool, ngx_str_t *body,
         purge->account = purge->id;
         ngx_str_null(&purge->id);
     }
-
-done:
-
-    json_decref(root);
 
     return rc;
 }
