@@ -73,6 +73,10 @@ sub read_statuses {
         my ($type) = unpack 'x3 C', substr $in, 0, 9, '';
         my $payload = substr $in, 0, $length, '';
 
+        # GOAWAY, or RST_STREAM with an error: no more will come
+
+        last if $type == 7 || $type == 3 && unpack 'N', $payload;
+
         next if $type != 1;
 
         # the status comes first, but for a change of the table's size
