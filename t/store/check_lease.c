@@ -132,12 +132,14 @@ check_queued(check_ctx_t *ctx)
     sum = 0;
 
     for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_QUEUES; i++) {
+        if (queue[i].waiting == 0) {
+            continue;
+        }
+
         sum += queue[i].waiting;
 
         for (n = 0; n < i; n++) {
-            if (queue[i].waiting && queue[n].waiting
-                && queue[i].pid == queue[n].pid)
-            {
+            if (queue[n].waiting && queue[i].pid == queue[n].pid) {
                 return check_fail(ctx, "entries %lu and %lu of the queue are "
                                   "of process %d", n, i, (int) queue[i].pid);
             }

@@ -39,10 +39,14 @@ typedef ngx_http_auth_api_token_counters_t  counters_t;
 
 #define store_create   ngx_http_auth_api_token_store_create
 #define store_prefetch ngx_http_auth_api_token_store_prefetch
+#define store_matches  ngx_http_auth_api_token_store_matches
+#define store_secret   ngx_http_auth_api_token_store_secret
 #define store_ask      ngx_http_auth_api_token_store_ask
 #define store_stale    ngx_http_auth_api_token_store_stale
 #define store_end      ngx_http_auth_api_token_store_end
 #define store_cancel   ngx_http_auth_api_token_store_cancel
+#define store_sent     ngx_http_auth_api_token_store_sent
+#define store_is_sent  ngx_http_auth_api_token_store_is_sent
 #define store_poll     ngx_http_auth_api_token_store_poll
 #define store_release  ngx_http_auth_api_token_store_release
 #define store_reap     ngx_http_auth_api_token_store_check

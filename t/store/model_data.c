@@ -17,16 +17,16 @@ char      model_id[MODEL_IDS][16];
 char      model_account[MODEL_ACCOUNTS + 2][80];
 uint64_t  model_n;
 
-static uint64_t  model_state;
+static u_char  model_bytes[2 * T(MAX_FACTS)];
 
 
 void
-model_init(uint64_t seed)
+model_init(void)
 {
     char        name[32];
     ngx_uint_t  i;
 
-    model_state = seed;
+    env_init();
 
     for (i = 0; i < MODEL_KEYS; i++) {
         (void) snprintf(name, sizeof(name), "token %d", (int) i);
@@ -52,19 +52,9 @@ model_init(uint64_t seed)
 }
 
 
-uint32_t
-model_random(uint32_t n)
-{
-    model_state = model_state * 6364136223846793005ULL
-                  + 1442695040888963407ULL;
-
-    return (uint32_t) (model_state >> 33) % n;
-}
-
-
 size_t
-model_facts(model_t *m, uint32_t version, ngx_uint_t opaque, facts_t *facts,
-    int *id, int *account)
+model_facts(uint32_t version, ngx_uint_t opaque, facts_t *facts, int *id,
+    int *account)
 {
     size_t       len, total;
     u_char      *p;
@@ -75,7 +65,7 @@ model_facts(model_t *m, uint32_t version, ngx_uint_t opaque, facts_t *facts,
     memset(facts, 0, sizeof(facts_t));
 
     value = (ngx_str_t *) facts;
-    p = m->facts;
+    p = model_bytes;
     n = version;
     total = 0;
 
@@ -104,21 +94,40 @@ model_facts(model_t *m, uint32_t version, ngx_uint_t opaque, facts_t *facts,
         n = n * 1103515245 + 12345;
         len = (n >> 16) % 24;
 
-        if ((n >> 8) % 64 == 0) {
+        if ((n >> 8) % (version % 16 ? 64 : 2) == 0) {
             len = (n >> 16) % (i < T(SHORT) ? 256 : 1500);
         }
 
         value[i].data = p;
-        value[i].len = len;
+
+        if (&value[i] == &facts->name) {
+            memcpy(p, &version, sizeof(uint32_t));
+            p += sizeof(uint32_t);
+            total += sizeof(uint32_t);
+        }
+
         total += len;
 
         while (len--) {
             n = n * 1103515245 + 12345;
             *p++ = n >> 24;
         }
+
+        value[i].len = p - value[i].data;
     }
 
     return total;
+}
+
+
+uint32_t
+model_version(facts_t *facts)
+{
+    uint32_t  version;
+
+    memcpy(&version, facts->name.data, sizeof(uint32_t));
+
+    return version % ((uint32_t) MODEL_WORDS << 16);
 }
 
 
@@ -128,7 +137,7 @@ model_equal(const char *what, long long is, long long expected)
     if (is != expected) {
         fprintf(stderr, "step %llu: %s is %lld, not %lld\n",
                 (unsigned long long) model_n, what, is, expected);
-        exit(1);
+        abort();
     }
 }
 
@@ -143,7 +152,7 @@ model_verify(model_t *m)
 
     if (store_check(m->store, err, sizeof(err)) != NGX_OK) {
         fprintf(stderr, "step %llu: %s\n", (unsigned long long) model_n, err);
-        exit(1);
+        abort();
     }
 
     model_queue(m, &m->store->facts, 1);
@@ -185,7 +194,7 @@ model_queue(model_t *m, ngx_queue_t *queue, ngx_uint_t facts)
         record = ngx_queue_data(q, record_t, queue);
         next = NULL;
 
-        for (i = 0; i < NAIVE_RECORDS; i++) {
+        for (i = 0; i < (ngx_uint_t) m->naive.nrecords; i++) {
             r = &m->naive.records[i];
 
             if (r->used && (r->kind == T(FACTS)) == (int) facts

@@ -30,7 +30,7 @@ naive_ask(naive_t *m, naive_question_t *q, naive_reply_t *reply)
 {
     naive_answer(m, q, reply);
 
-    if (q->queued && reply->rc != T(QUEUE)) {
+    if (q->queued && reply->rc != T(QUEUE) && reply->rc != T(CHARGE)) {
         naive_unqueue(m, q->pid);
     }
 }
@@ -89,6 +89,11 @@ naive_answer(naive_t *m, naive_question_t *q, naive_reply_t *reply)
     if (wait) {
         naive_stop(reply, T(BUSY), wait);
         reply->health = T(FAULT);
+        return;
+    }
+
+    if (q->charge) {
+        reply->rc = T(CHARGE);
         return;
     }
 
@@ -528,6 +533,23 @@ naive_poll(naive_t *m, int slot, int64_t seq, int64_t now)
 }
 
 
+int
+naive_sent(naive_t *m, int slot, int64_t seq)
+{
+    naive_lease_t  *l;
+
+    l = &m->leases[slot];
+
+    if (l->seq != seq) {
+        return 0;
+    }
+
+    l->health = T(SILENT);
+
+    return 1;
+}
+
+
 void
 naive_release(naive_t *m, int pid)
 {
@@ -573,7 +595,7 @@ naive_purge(naive_t *m, int id, int account)
         }
     }
 
-    for (i = 0; i < NAIVE_RECORDS; i++) {
+    for (i = 0; i < m->nrecords; i++) {
         r = &m->records[i];
 
         if (!r->used) {

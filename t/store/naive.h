@@ -75,6 +75,7 @@ typedef struct {
     int         pid;
     int         refresh;
     int         again;
+    int         charge;                /* the budget is not told yet */
     int         behind;
     int         queued;
 } naive_question_t;
@@ -117,6 +118,7 @@ typedef struct {
     uint64_t        base;              /* the time 0 in the store */
 
     naive_record_t  records[NAIVE_RECORDS];
+    int             nrecords;                   /* that were ever used */
     naive_lease_t   leases[NAIVE_LEASES];
     int             places[NAIVE_PLACES];      /* whose they are */
     int64_t         queued;
@@ -144,6 +146,7 @@ int naive_end(naive_t *m, int slot, int64_t seq, naive_question_t *q,
     naive_verdict_t *v);
 void naive_cancel(naive_t *m, int slot, int64_t seq);
 int naive_poll(naive_t *m, int slot, int64_t seq, int64_t now);
+int naive_sent(naive_t *m, int slot, int64_t seq);
 void naive_release(naive_t *m, int pid);
 void naive_reap(naive_t *m, int pid, int64_t now);
 void naive_reset(naive_t *m);

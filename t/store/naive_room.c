@@ -17,7 +17,7 @@ naive_find(naive_t *m, int budget, int key)
 {
     int  i;
 
-    for (i = 0; i < NAIVE_RECORDS; i++) {
+    for (i = 0; i < m->nrecords; i++) {
         if (m->records[i].used && m->records[i].key == key
             && (m->records[i].kind == T(BUDGET)) == budget)
         {
@@ -97,6 +97,8 @@ naive_add(naive_t *m, int kind, size_t len, int64_t now)
         r = &m->records[i];
 
         if (!r->used) {
+            m->nrecords = (i < m->nrecords) ? m->nrecords : i + 1;
+
             memset(r, 0, sizeof(naive_record_t));
             r->used = 1;
             r->kind = kind;
@@ -119,7 +121,7 @@ naive_evict(naive_t *m, int facts, int64_t now)
 
     oldest = NULL;
 
-    for (i = 0; i < NAIVE_RECORDS; i++) {
+    for (i = 0; i < m->nrecords; i++) {
         r = &m->records[i];
 
         if (r->used && (r->kind == T(FACTS)) == facts
@@ -174,7 +176,7 @@ naive_second(naive_t *m, int64_t now)
 void
 naive_reset(naive_t *m)
 {
-    memset(m->records, 0, sizeof(m->records));
+    memset(m->records, 0, m->nrecords * sizeof(naive_record_t));
     memset(m->leases, 0, sizeof(m->leases));
     m->queued = 0;
     m->resets++;
@@ -189,7 +191,7 @@ naive_used(naive_t *m, int kind)
 
     n = 0;
 
-    for (i = 0; i < NAIVE_RECORDS; i++) {
+    for (i = 0; i < m->nrecords; i++) {
         if (m->records[i].used && m->records[i].kind == kind) {
             n += m->records[i].cells;
         }
@@ -207,7 +209,7 @@ naive_entries(naive_t *m, int kind)
 
     n = 0;
 
-    for (i = 0; i < NAIVE_RECORDS; i++) {
+    for (i = 0; i < m->nrecords; i++) {
         n += (m->records[i].used && m->records[i].kind == kind);
     }
 
