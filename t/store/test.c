@@ -32,6 +32,7 @@ main(void)
     test_budgets();
     test_purges();
     test_room();
+    test_wraps();
 
     printf("test: %s, %lu checks, %lu failed\n",
            test_failed ? "failed" : "ok", (unsigned long) test_count,

@@ -89,6 +89,7 @@ void test_breaker(void);
 void test_budgets(void);
 void test_purges(void);
 void test_room(void);
+void test_wraps(void);
 
 
 #endif /* _STORE_TEST_H_INCLUDED_ */

@@ -1,0 +1,364 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include "test.h"
+
+
+/*
+ * The clock where it wraps: on 32-bit systems after 49.7 days, and nowhere else
+ * in this life.
+ */
+
+
+static void test_create_at_end(test_t *t, ngx_uint_t lookups);
+static void test_facts(void);
+static void test_refresh(void);
+static void test_skew(void);
+static void test_waited(void);
+static void test_lease(void);
+static void test_failed(void);
+static void test_open(void);
+static void test_budget(void);
+static void test_turns(void);
+static void test_reaped(void);
+static ngx_uint_t test_gone(ngx_pid_t pid);
+
+
+void
+test_wraps(void)
+{
+    test_facts();
+    test_refresh();
+    test_skew();
+    test_waited();
+    test_lease();
+    test_failed();
+    test_open();
+    test_budget();
+    test_turns();
+    test_reaped();
+}
+
+
+/* half a second before */
+
+static void
+test_create_at_end(test_t *t, ngx_uint_t lookups)
+{
+    test_create(t, lookups, 64, 50);
+
+    t->question.now = (ngx_msec_t) 0 - 500;
+}
+
+
+static void
+test_facts(void)
+{
+    test_t  t;
+
+    test_create_at_end(&t, 4);
+    t.question.stale = 4000;
+
+    test_learn(&t, "TKN-1/a", T(PASS));
+    test_learn(&t, "TKN-2/a", T(UNKNOWN));
+
+    t.question.now += 3999;
+    EQUAL(test_ask(&t, "TKN-1/a"), T(HIT));
+    EQUAL(t.reply.verdict.asked, (ngx_msec_t) 0 - 500);
+    EQUAL(test_ask(&t, "TKN-2/a"), T(HIT));
+
+    t.question.now += 1;
+    EQUAL(test_ask(&t, "TKN-2/a"), T(MISS));
+
+    t.question.now += 11999;
+    EQUAL(test_ask(&t, "TKN-1/a"), T(HIT));
+
+    t.question.now += 1;
+    EQUAL(test_ask(&t, "TKN-1/a"), T(MISS));
+
+    t.question.now += 3999;
+    EQUAL(test_stale(&t, "TKN-1/a"), NGX_OK);
+
+    t.question.now += 1;
+    EQUAL(test_stale(&t, "TKN-1/a"), NGX_DECLINED);
+
+    test_free(&t);
+}
+
+
+/* due after three quarters, and not again for a while */
+
+static void
+test_refresh(void)
+{
+    test_t  t;
+
+    test_create_at_end(&t, 4);
+    t.question.refresh = 1;
+
+    test_learn(&t, "TKN-1/a", T(PASS));
+
+    t.question.now += 11999;
+    EQUAL(test_ask(&t, "TKN-1/a"), T(HIT));
+
+    t.question.now += 2001;
+    EQUAL(test_ask(&t, "TKN-1/a"), T(REFRESH));
+    test_cancel(&t, t.reply.ticket);
+
+    t.question.now += 999;
+    EQUAL(test_ask(&t, "TKN-1/a"), T(HIT));
+    t.question.now += 1;
+    EQUAL(test_ask(&t, "TKN-1/a"), T(REFRESH));
+
+    /* one that was tried before the clock wrapped */
+
+    test_cancel(&t, t.reply.ticket);
+    t.question.now = (ngx_msec_t) 0 - 14500;
+    test_learn(&t, "TKN-2/a", T(PASS));
+    t.question.now += 14000;
+    EQUAL(test_ask(&t, "TKN-2/a"), T(REFRESH));
+    test_cancel(&t, t.reply.ticket);
+    t.question.now += 999;
+    EQUAL(test_ask(&t, "TKN-2/a"), T(HIT));
+    t.question.now += 1;
+    EQUAL(test_ask(&t, "TKN-2/a"), T(REFRESH));
+
+    test_free(&t);
+}
+
+
+/* the clocks of two workers are on either side of it */
+
+static void
+test_skew(void)
+{
+    test_t  t;
+
+    test_create_at_end(&t, 4);
+
+    t.question.now = 20;
+    test_learn(&t, "TKN-1/a", T(PASS));
+
+    t.question.now = (ngx_msec_t) 0 - 20;
+    EQUAL(test_ask(&t, "TKN-1/a"), T(HIT));
+
+    test_free(&t);
+}
+
+
+/* who waited takes what was asked since, on either side of it */
+
+static void
+test_waited(void)
+{
+    test_t  t;
+
+    test_create_at_end(&t, 4);
+
+    test_learn(&t, "TKN-1/a", T(PASS));
+
+    t.question.now += 16500;
+    t.question.again = 1;
+
+    t.question.since = (ngx_msec_t) 0 - 500;
+    EQUAL(test_ask(&t, "TKN-1/a"), T(HIT));
+
+    t.question.since = (ngx_msec_t) 0 - 499;
+    EQUAL(test_ask(&t, "TKN-1/a"), T(MISS));
+    test_cancel(&t, t.reply.ticket);
+
+    t.question.since = 1;
+    EQUAL(test_ask(&t, "TKN-1/a"), T(MISS));
+
+    test_free(&t);
+}
+
+
+/* a lease lasts for the time of a lookup and a second */
+
+static void
+test_lease(void)
+{
+    test_t    t;
+    ticket_t  ticket;
+
+    test_create_at_end(&t, 1);
+
+    EQUAL(test_ask(&t, "TKN-1/a"), T(MISS));
+    ticket = t.reply.ticket;
+
+    t.question.now += 2999;
+    EQUAL(test_ask(&t, "TKN-1/a"), T(WAIT));
+    EQUAL(test_poll(&t, ticket), NGX_AGAIN);
+    EQUAL(test_ask(&t, "TKN-2/a"), T(STOP));
+
+    t.question.now += 1;
+    EQUAL(test_poll(&t, ticket), NGX_DECLINED);
+    EQUAL(test_ask(&t, "TKN-2/a"), T(MISS));
+    EQUAL(test_end_of(&t, ticket, "TKN-1/a", T(PASS)), NGX_DECLINED);
+    EQUAL(test_end(&t, "TKN-2/a", T(PASS)), NGX_OK);
+
+    test_free(&t);
+}
+
+
+/* a lookup that failed, and the API asked to wait */
+
+static void
+test_failed(void)
+{
+    test_t  t;
+
+    test_create_at_end(&t, 2);
+
+    EQUAL(test_ask(&t, "TKN-1/a"), T(MISS));
+    EQUAL(test_fault(&t, "TKN-1/a", 5), NGX_OK);
+
+    t.question.now += 4999;
+    EQUAL(test_ask(&t, "TKN-1/a"), T(STOP));
+    EQUAL(t.reply.verdict.reason, T(UNAVAILABLE));
+    EQUAL(t.reply.verdict.retry_after, 1);
+
+    t.question.now += 1;
+    EQUAL(test_ask(&t, "TKN-1/a"), T(MISS));
+
+    test_free(&t);
+}
+
+
+/* the breaker, and that one lookup at a time tries the API */
+
+static void
+test_open(void)
+{
+    int       i;
+    test_t    t;
+    ticket_t  probe;
+
+    test_create_at_end(&t, 8);
+
+    for (i = 0; i < T(FAILURES); i++) {
+        EQUAL(test_ask(&t, "TKN-1/a"), T(MISS));
+        EQUAL(test_fault(&t, "TKN-1/a", 0), NGX_OK);
+    }
+
+    t.question.now += 999;
+    EQUAL(test_ask(&t, "TKN-2/a"), T(STOP));
+    EQUAL(t.reply.verdict.reason, T(BUSY));
+
+    t.question.now += 1;
+    EQUAL(test_ask(&t, "TKN-2/a"), T(MISS));
+    EQUAL(test_ask(&t, "TKN-3/a"), T(STOP));
+
+    /* one that begins before it and is lost, and the next one after it */
+
+    test_cancel(&t, t.reply.ticket);
+    t.question.now = (ngx_msec_t) 0 - 500;
+    t.store->until = t.question.now;
+    EQUAL(test_ask(&t, "TKN-2/a"), T(MISS));
+    probe = t.reply.ticket;
+
+    t.question.now += 2999;
+    EQUAL(test_ask(&t, "TKN-3/a"), T(STOP));
+    t.question.now += 1;
+    EQUAL(test_ask(&t, "TKN-3/a"), T(MISS));
+    EQUAL(test_end(&t, "TKN-3/a", T(PASS)), NGX_OK);
+    EQUAL(test_ask(&t, "TKN-4/a"), T(MISS));
+    test_cancel(&t, probe);
+
+    test_free(&t);
+}
+
+
+/* 6 a minute, one at once: it is back after ten seconds */
+
+static void
+test_budget(void)
+{
+    test_t  t;
+
+    test_create_at_end(&t, 8);
+
+    env_key(t.budget.key, "client");
+    t.budget.rate = 100;
+    t.budget.burst = 1;
+    t.question.budget = &t.budget;
+
+    EQUAL(test_ask(&t, "TKN-1/a"), T(MISS));
+    EQUAL(test_end(&t, "TKN-1/a", T(UNKNOWN)), NGX_OK);
+
+    t.question.now += 9000;
+    EQUAL(test_ask(&t, "TKN-2/a"), T(STOP));
+    EQUAL(t.reply.verdict.reason, T(LIMITED));
+    EQUAL(t.reply.verdict.retry_after, 2);
+
+    t.question.now += 1000;
+    EQUAL(test_ask(&t, "TKN-2/a"), T(MISS));
+
+    test_free(&t);
+}
+
+
+/* who gave a place back leaves it to others for 20 ms */
+
+static void
+test_turns(void)
+{
+    test_t  t;
+
+    test_create_at_end(&t, 1);
+    store_limits(t.store, 8, 50);
+
+    t.question.now = (ngx_msec_t) 0 - 10;
+
+    EQUAL(test_queue(&t, "TKN-1/a", 1, 0), T(MISS));
+    EQUAL(test_queue(&t, "TKN-2/a", 1, 0), T(QUEUE));
+    EQUAL(test_queue(&t, "TKN-3/a", 2, 0), T(QUEUE));
+    EQUAL(test_end(&t, "TKN-1/a", T(PASS)), NGX_OK);
+
+    t.question.now += 19;
+    EQUAL(test_queue(&t, "TKN-2/a", 1, 1), T(QUEUE));
+    t.question.now += 1;
+    EQUAL(test_queue(&t, "TKN-2/a", 1, 1), T(MISS));
+    EQUAL(t.store->queued, 1);
+
+    test_free(&t);
+}
+
+
+/* every 100 ms it is looked who is gone */
+
+static void
+test_reaped(void)
+{
+    test_t  t;
+
+    test_create_at_end(&t, 1);
+    store_limits(t.store, 8, 50);
+
+    t.question.now = (ngx_msec_t) 0 - 50;
+    t.store->checked = t.question.now;
+
+    EQUAL(test_queue(&t, "TKN-1/a", 9, 0), T(MISS));
+    EQUAL(test_queue(&t, "TKN-2/a", 9, 0), T(QUEUE));
+
+    store_reap(t.store, t.question.now + 99, test_gone);
+    EQUAL(t.store->queued, 1);
+    EQUAL(test_queue(&t, "TKN-3/a", 1, 0), T(QUEUE));
+
+    store_reap(t.store, t.question.now + 100, test_gone);
+    EQUAL(t.store->queued, 1);
+    EQUAL(test_queue(&t, "TKN-3/a", 1, 1), T(MISS));
+
+    test_free(&t);
+}
+
+
+static ngx_uint_t
+test_gone(ngx_pid_t pid)
+{
+    return pid == 9;
+}
