@@ -13,13 +13,31 @@
 static void ngx_http_auth_api_token_release(ngx_cycle_t *cycle,
     ngx_uint_t (*gone)(ngx_pid_t pid));
 static ngx_uint_t ngx_http_auth_api_token_going(ngx_pid_t pid);
+static void ngx_http_auth_api_token_tidy(ngx_event_t *ev);
+
+
+static ngx_event_t       ngx_http_auth_api_token_tidy_event;
+static ngx_connection_t  ngx_http_auth_api_token_tidy_dummy;
 
 
 ngx_int_t
 ngx_http_auth_api_token_init_process(ngx_cycle_t *cycle)
 {
+    ngx_event_t  *ev;
+
     ngx_http_auth_api_token_release(cycle, ngx_http_auth_api_token_gone);
     ngx_http_auth_api_token_release(cycle, ngx_http_auth_api_token_going);
+
+    ev = &ngx_http_auth_api_token_tidy_event;
+
+    ngx_http_auth_api_token_tidy_dummy.fd = (ngx_socket_t) -1;
+
+    ev->handler = ngx_http_auth_api_token_tidy;
+    ev->data = &ngx_http_auth_api_token_tidy_dummy;
+    ev->log = cycle->log;
+    ev->cancelable = 1;
+
+    ngx_http_auth_api_token_tidy(ev);
 
     return NGX_OK;
 }
@@ -70,4 +88,32 @@ static ngx_uint_t
 ngx_http_auth_api_token_going(ngx_pid_t pid)
 {
     return pid == ngx_pid;
+}
+
+
+/* when a worker starts, as most live shorter than that, and then every TIDY */
+
+static void
+ngx_http_auth_api_token_tidy(ngx_event_t *ev)
+{
+    ngx_uint_t                            i;
+    ngx_shm_zone_t                      **shm_zone;
+    ngx_http_auth_api_token_zone_t       *zone;
+    ngx_http_auth_api_token_main_conf_t  *amcf;
+
+    amcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                               ngx_http_auth_api_token_module);
+    if (amcf == NULL || amcf->zones.nelts == 0) {
+        return;
+    }
+
+    shm_zone = amcf->zones.elts;
+
+    for (i = 0; i < amcf->zones.nelts; i++) {
+        zone = shm_zone[i]->data;
+
+        ngx_http_auth_api_token_store_tidy(zone->store, ngx_current_msec);
+    }
+
+    ngx_add_timer(ev, NGX_HTTP_AUTH_API_TOKEN_TIDY);
 }

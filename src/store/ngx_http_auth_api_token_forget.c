@@ -15,6 +15,11 @@
 
 #define NGX_HTTP_AUTH_API_TOKEN_BATCH  32
 
+/* nothing serves so long, be it a verdict or a lease */
+
+#define ngx_http_auth_api_token_old(now, time)                                \
+    ((ngx_msec_int_t) ((now) - (time)) > NGX_HTTP_AUTH_API_TOKEN_TIDY)
+
 
 static void ngx_http_auth_api_token_store_void(
     ngx_http_auth_api_token_store_t *store,
@@ -22,11 +27,12 @@ static void ngx_http_auth_api_token_store_void(
 static ngx_uint_t ngx_http_auth_api_token_store_walk(
     ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_purge_t *purge, ngx_uint_t by_node,
-    ngx_uint_t first, ngx_uint_t last);
+    ngx_uint_t first, ngx_uint_t last, ngx_msec_t now);
 static ngx_uint_t ngx_http_auth_api_token_store_match(
     ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_record_t *record,
-    ngx_http_auth_api_token_purge_t *purge, ngx_uint_t by_node);
+    ngx_http_auth_api_token_purge_t *purge, ngx_uint_t by_node,
+    ngx_msec_t now);
 static ngx_uint_t ngx_http_auth_api_token_store_equal(ngx_str_t *one,
     ngx_str_t *two);
 
@@ -59,7 +65,7 @@ ngx_http_auth_api_token_store_purge(ngx_http_auth_api_token_store_t *store,
 
     if (purge->id.len) {
         n = ngx_http_auth_api_token_store_walk(store, purge, 1, node_key,
-                                               node_key);
+                                               node_key, 0);
     }
 
     if (purge->account.len || (purge->id.len && opaque)) {
@@ -67,7 +73,7 @@ ngx_http_auth_api_token_store_purge(ngx_http_auth_api_token_store_t *store,
         for (i = 0; i < store->nroots; i++) {
             n += ngx_http_auth_api_token_store_walk(store, purge, 0,
                                                     i << store->shift,
-                                                    (ngx_uint_t) -1);
+                                                    (ngx_uint_t) -1, 0);
         }
     }
 
@@ -79,6 +85,38 @@ ngx_http_auth_api_token_store_purge(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_store_unlock(store);
 
     return n;
+}
+
+
+void
+ngx_http_auth_api_token_store_tidy(ngx_http_auth_api_token_store_t *store,
+    ngx_msec_t now)
+{
+    ngx_uint_t                        i;
+    ngx_http_auth_api_token_lease_t  *lease;
+
+    ngx_http_auth_api_token_store_lock(store);
+    ngx_http_auth_api_token_store_change(store);
+
+    for (i = 0; i < store->lookups; i++) {
+        lease = &store->leases[i];
+
+        if (ngx_http_auth_api_token_old(now, lease->deadline)) {
+            lease->state = NGX_HTTP_AUTH_API_TOKEN_FREE;
+        }
+    }
+
+    if (ngx_http_auth_api_token_old(now, store->until)) {
+        store->until = now - NGX_HTTP_AUTH_API_TOKEN_TIDY;
+    }
+
+    ngx_http_auth_api_token_store_unlock(store);
+
+    for (i = 0; i < store->nroots; i++) {
+        (void) ngx_http_auth_api_token_store_walk(store, NULL, 0,
+                                                  i << store->shift,
+                                                  (ngx_uint_t) -1, now);
+    }
 }
 
 
@@ -116,7 +154,7 @@ ngx_http_auth_api_token_store_void(ngx_http_auth_api_token_store_t *store,
 static ngx_uint_t
 ngx_http_auth_api_token_store_walk(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_purge_t *purge, ngx_uint_t by_node,
-    ngx_uint_t first, ngx_uint_t last)
+    ngx_uint_t first, ngx_uint_t last, ngx_msec_t now)
 {
     u_char                             key[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
     ngx_uint_t                         i, n;
@@ -143,7 +181,7 @@ ngx_http_auth_api_token_store_walk(ngx_http_auth_api_token_store_t *store,
             next = ngx_http_auth_api_token_index_next(store, record);
 
             if (ngx_http_auth_api_token_store_match(store, record, purge,
-                                                    by_node))
+                                                    by_node, now))
             {
                 ngx_http_auth_api_token_record_delete(store, record);
                 n++;
@@ -166,11 +204,15 @@ ngx_http_auth_api_token_store_walk(ngx_http_auth_api_token_store_t *store,
 static ngx_uint_t
 ngx_http_auth_api_token_store_match(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_record_t *record,
-    ngx_http_auth_api_token_purge_t *purge, ngx_uint_t by_node)
+    ngx_http_auth_api_token_purge_t *purge, ngx_uint_t by_node, ngx_msec_t now)
 {
     uint64_t                         buf[NGX_HTTP_AUTH_API_TOKEN_COPY
                                          / sizeof(uint64_t)];
     ngx_http_auth_api_token_facts_t  facts;
+
+    if (purge == NULL) {
+        return ngx_http_auth_api_token_old(now, record->asked);
+    }
 
     if (record->reason == NGX_HTTP_AUTH_API_TOKEN_UNDECIDED) {
         return 0;

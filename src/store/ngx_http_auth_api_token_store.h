@@ -304,6 +304,19 @@ ngx_uint_t ngx_http_auth_api_token_store_purge(
     ngx_http_auth_api_token_purge_t *purge);
 
 
+/*
+ * Forgets what is older than TIDY, and so of no use any more.  To be done every
+ * TIDY milliseconds, so that no time in the store lies so far back that it
+ * looks to be of the future: where times have 32 bits, those of 24.8 days ago
+ * do.
+ */
+
+#define NGX_HTTP_AUTH_API_TOKEN_TIDY  0x20000000              /* 6.2 days */
+
+void ngx_http_auth_api_token_store_tidy(ngx_http_auth_api_token_store_t *store,
+    ngx_msec_t now);
+
+
 /* the figures, which need what is declared so far */
 
 #include "ngx_http_auth_api_token_figures.h"

@@ -53,6 +53,7 @@ typedef ngx_http_auth_api_token_counters_t  counters_t;
 #define store_unqueue  ngx_http_auth_api_token_store_unqueue
 #define store_waited   ngx_http_auth_api_token_store_waited
 #define store_purge    ngx_http_auth_api_token_store_purge
+#define store_tidy     ngx_http_auth_api_token_store_tidy
 #define store_limits   ngx_http_auth_api_token_store_limits
 #define store_figures  ngx_http_auth_api_token_store_figures
 

@@ -38,7 +38,8 @@ static const ngx_uint_t  model_shares[MODEL_STEPS] = {
     40,                                /* figures */
     10,                                /* release */
     19,                                /* reap */
-    20,                                /* reload */
+    19,                                /* reload */
+    1,                                 /* tidy */
     19,                                /* faulty */
     1,                                 /* reset */
     1                                  /* die */

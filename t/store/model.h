@@ -43,6 +43,7 @@ typedef enum {
     MODEL_RELEASE,
     MODEL_REAP,
     MODEL_RELOAD,
+    MODEL_TIDY,
     MODEL_FAULTY,
     MODEL_RESET,
     MODEL_DIE,

@@ -19,6 +19,7 @@ static void model_figures(model_t *m);
 static void model_release(model_t *m);
 static void model_reap(model_t *m);
 static void model_reload(model_t *m);
+static void model_tidy(model_t *m);
 static void model_faulty(model_t *m);
 
 
@@ -35,6 +36,7 @@ const model_step_pt  model_steps[MODEL_STEPS] = {
     model_release,
     model_reap,
     model_reload,
+    model_tidy,
     model_faulty,
     model_reset,
     model_die
@@ -397,6 +399,18 @@ model_reload(model_t *m)
     m->naive.queue = model_bound();
 
     store_limits(m->store, m->naive.queue, m->denied);
+}
+
+
+/* days go by */
+
+static void
+model_tidy(model_t *m)
+{
+    m->now += model_random(2) ? model_random(T(TIDY)) : 0;
+
+    store_tidy(m->store, model_ms(m, m->now));
+    naive_tidy(&m->naive, m->now);
 }
 
 

@@ -150,6 +150,7 @@ int naive_sent(naive_t *m, int slot, int64_t seq);
 void naive_release(naive_t *m, int pid);
 void naive_reap(naive_t *m, int pid, int64_t now);
 void naive_reset(naive_t *m);
+void naive_tidy(naive_t *m, int64_t now);
 
 /* the queue: whether there is a place; gives one back; how many one has */
 

@@ -122,7 +122,13 @@ naive_processes(naive_t *m)
 void
 naive_reap(naive_t *m, int pid, int64_t now)
 {
-    if (now - m->checked < 100 && m->checked - now < 100) {
+    ngx_msec_int_t  ms;
+
+    /* where times wrap, once in weeks it is not checked: no harm is done */
+
+    ms = (ngx_msec_int_t) (now - m->checked);
+
+    if (ms < 100 && ms > -100) {
         return;
     }
 

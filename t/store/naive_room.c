@@ -183,6 +183,25 @@ naive_reset(naive_t *m)
 }
 
 
+void
+naive_tidy(naive_t *m, int64_t now)
+{
+    int  i;
+
+    for (i = 0; i < m->lookups; i++) {
+        if (now - m->leases[i].deadline > T(TIDY)) {
+            m->leases[i].state = T(FREE);
+        }
+    }
+
+    for (i = 0; i < m->nrecords; i++) {
+        if (now - m->records[i].asked > T(TIDY)) {
+            m->records[i].used = 0;
+        }
+    }
+}
+
+
 int64_t
 naive_used(naive_t *m, int kind)
 {

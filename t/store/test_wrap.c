@@ -24,6 +24,12 @@ static void test_open(void);
 static void test_budget(void);
 static void test_turns(void);
 static void test_reaped(void);
+static void test_tidy(void);
+static void test_weeks(void);
+static void test_weeks_failed(void);
+static void test_weeks_lost(void);
+static void test_weeks_budget(void);
+static void test_pass_days(test_t *t, ngx_uint_t days);
 static ngx_uint_t test_gone(ngx_pid_t pid);
 
 
@@ -40,6 +46,11 @@ test_wraps(void)
     test_budget();
     test_turns();
     test_reaped();
+    test_tidy();
+    test_weeks();
+    test_weeks_failed();
+    test_weeks_lost();
+    test_weeks_budget();
 }
 
 
@@ -354,6 +365,174 @@ test_reaped(void)
     EQUAL(test_queue(&t, "TKN-3/a", 1, 1), T(MISS));
 
     test_free(&t);
+}
+
+
+/* what is old goes, and is neither evicted nor purged; the rest stays */
+
+static void
+test_tidy(void)
+{
+    int       i;
+    char      name[32];
+    test_t    t;
+    ticket_t  ticket;
+
+    test_create_at_end(&t, 4);
+
+    for (i = 0; i < 20; i++) {
+        (void) snprintf(name, sizeof(name), "TKN-%d/a", i);
+        test_learn(&t, name, i % 2 ? T(UNKNOWN) : T(PASS));
+    }
+
+    EQUAL(test_ask(&t, "TKN-20/a"), T(MISS));
+    ticket = t.reply.ticket;
+
+    t.question.now += T(TIDY);
+    test_learn(&t, "TKN-21/a", T(PASS));
+
+    store_tidy(t.store, t.question.now);
+    EQUAL(t.store->entries[T(FACTS)], 11);
+    EQUAL(t.store->entries[T(DENIAL)], 10);
+    EQUAL(t.store->leases[ticket.slot].state, T(ASKING));
+
+    store_tidy(t.store, t.question.now + 1);
+    EQUAL(t.store->entries[T(FACTS)], 1);
+    EQUAL(t.store->entries[T(DENIAL)], 0);
+    EQUAL(test_ask(&t, "TKN-21/a"), T(HIT));
+
+    EQUAL(t.store->counters.evicted[T(FACTS)], 0);
+    EQUAL(t.store->counters.purges, 0);
+    EQUAL(t.store->counters.purged, 0);
+
+    store_tidy(t.store, t.question.now + 3001);
+    EQUAL(t.store->leases[ticket.slot].state, T(FREE));
+
+    test_free(&t);
+}
+
+
+/* facts of weeks ago, where the clock says that they are quite new */
+
+static void
+test_weeks(void)
+{
+    test_t  t;
+
+    test_create(&t, 4, 64, 50);
+    t.question.stale = 4000;
+
+    test_learn(&t, "TKN-1/a", T(PASS));
+    test_learn(&t, "TKN-2/a", T(PASS));
+
+    test_pass_days(&t, 30);
+
+    t.question.again = 1;
+    t.question.since = t.question.now - 100;
+    EQUAL(test_ask(&t, "TKN-1/a"), T(MISS));
+    t.question.again = 0;
+
+    /* 2^32 ms later */
+
+    test_pass_days(&t, 19);
+    t.question.now += 61367296 + 1000;
+
+    EQUAL(test_ask(&t, "TKN-2/a"), T(MISS));
+    EQUAL(test_stale(&t, "TKN-2/a"), NGX_DECLINED);
+
+    test_free(&t);
+}
+
+
+/* a lookup that failed, and the breaker that it opened */
+
+static void
+test_weeks_failed(void)
+{
+    int     i;
+    test_t  t;
+
+    test_create(&t, 4, 64, 50);
+
+    EQUAL(test_ask(&t, "TKN-1/a"), T(MISS));
+    EQUAL(test_fault(&t, "TKN-1/a", 0), NGX_OK);
+
+    test_pass_days(&t, 25);
+    EQUAL(test_ask(&t, "TKN-1/a"), T(MISS));
+    EQUAL(test_fault(&t, "TKN-1/a", 0), NGX_OK);
+
+    for (i = 2; i < T(FAILURES); i++) {
+        EQUAL(test_ask(&t, "TKN-2/a"), T(MISS));
+        EQUAL(test_fault(&t, "TKN-2/a", 0), NGX_OK);
+    }
+
+    EQUAL(test_ask(&t, "TKN-3/a"), T(STOP));
+
+    test_pass_days(&t, 25);
+    EQUAL(test_ask(&t, "TKN-3/a"), T(MISS));
+    EQUAL(test_ask(&t, "TKN-4/a"), T(STOP));
+
+    test_free(&t);
+}
+
+
+/* a lease that nobody gave back */
+
+static void
+test_weeks_lost(void)
+{
+    test_t  t;
+
+    test_create(&t, 1, 64, 50);
+
+    EQUAL(test_ask(&t, "TKN-1/a"), T(MISS));
+
+    test_pass_days(&t, 26);
+    EQUAL(test_ask(&t, "TKN-1/a"), T(MISS));
+
+    test_pass_days(&t, 26);
+    EQUAL(test_ask(&t, "TKN-2/a"), T(MISS));
+
+    test_free(&t);
+}
+
+
+static void
+test_weeks_budget(void)
+{
+    test_t  t;
+
+    test_create(&t, 4, 64, 50);
+
+    env_key(t.budget.key, "client");
+    t.budget.rate = 100;
+    t.budget.burst = 1;
+    t.question.budget = &t.budget;
+
+    EQUAL(test_ask(&t, "TKN-1/a"), T(MISS));
+    EQUAL(test_end(&t, "TKN-1/a", T(UNKNOWN)), NGX_OK);
+
+    test_pass_days(&t, 26);
+    EQUAL(test_ask(&t, "TKN-2/a"), T(MISS));
+
+    test_free(&t);
+}
+
+
+/* each worker looks after the store once in six days */
+
+static void
+test_pass_days(test_t *t, ngx_uint_t days)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < days; i++) {
+        t->question.now += 86400000;
+
+        if (i % 6 == 5) {
+            store_tidy(t->store, t->question.now);
+        }
+    }
 }
 
 
