@@ -4,7 +4,7 @@
  */
 
 
-#include "model.h"
+#include "../store/model.h"
 
 
 /*
