@@ -40,6 +40,9 @@ typedef ngx_http_auth_api_token_counters_t  counters_t;
 #define store_create   ngx_http_auth_api_token_store_create
 #define store_prefetch ngx_http_auth_api_token_store_prefetch
 #define store_matches  ngx_http_auth_api_token_store_matches
+#define store_overhead ngx_http_auth_api_token_store_overhead
+#define store_logged   ngx_http_auth_api_token_store_logged
+#define store_counters ngx_http_auth_api_token_store_counters
 #define store_secret   ngx_http_auth_api_token_store_secret
 #define store_ask      ngx_http_auth_api_token_store_ask
 #define store_stale    ngx_http_auth_api_token_store_stale

@@ -33,6 +33,7 @@ main(void)
     test_purges();
     test_room();
     test_wraps();
+    test_edges();
 
     printf("test: %s, %lu checks, %lu failed\n",
            test_failed ? "failed" : "ok", (unsigned long) test_count,

@@ -90,6 +90,7 @@ void test_budgets(void);
 void test_purges(void);
 void test_room(void);
 void test_wraps(void);
+void test_edges(void);
 
 
 #endif /* _STORE_TEST_H_INCLUDED_ */
