@@ -13,20 +13,31 @@
 static void ngx_http_auth_api_token_release(ngx_cycle_t *cycle,
     ngx_uint_t (*gone)(ngx_pid_t pid));
 static ngx_uint_t ngx_http_auth_api_token_going(ngx_pid_t pid);
+
+#if (NGX_PTR_SIZE == 4)
+
 static void ngx_http_auth_api_token_tidy(ngx_event_t *ev);
 
 
 static ngx_event_t       ngx_http_auth_api_token_tidy_event;
 static ngx_connection_t  ngx_http_auth_api_token_tidy_dummy;
 
+#endif
+
 
 ngx_int_t
 ngx_http_auth_api_token_init_process(ngx_cycle_t *cycle)
 {
+#if (NGX_PTR_SIZE == 4)
     ngx_event_t  *ev;
+#endif
 
     ngx_http_auth_api_token_release(cycle, ngx_http_auth_api_token_gone);
     ngx_http_auth_api_token_release(cycle, ngx_http_auth_api_token_going);
+
+#if (NGX_PTR_SIZE == 4)
+
+    /* ngx_msec_t has 32 bits, and wraps after 49.7 days */
 
     ev = &ngx_http_auth_api_token_tidy_event;
 
@@ -38,6 +49,8 @@ ngx_http_auth_api_token_init_process(ngx_cycle_t *cycle)
     ev->cancelable = 1;
 
     ngx_http_auth_api_token_tidy(ev);
+
+#endif
 
     return NGX_OK;
 }
@@ -91,6 +104,8 @@ ngx_http_auth_api_token_going(ngx_pid_t pid)
 }
 
 
+#if (NGX_PTR_SIZE == 4)
+
 /* when a worker starts, as most live shorter than that, and then every TIDY */
 
 static void
@@ -117,3 +132,5 @@ ngx_http_auth_api_token_tidy(ngx_event_t *ev)
 
     ngx_add_timer(ev, NGX_HTTP_AUTH_API_TOKEN_TIDY);
 }
+
+#endif
