@@ -453,3 +453,37 @@ same_worker(sub {
     isnt(get('/t', $::Bad)->{status}, 200, 'refused');
     unlike(get('/t', $::Bad)->{body} || '', qr{<b>}, 'no content');
 });
+
+
+
+=== TEST 11: a purge whose body another module has read
+--- before: lua modsecurity
+--- http_config
+    auth_api_token_zone zone=tokens:1m;
+    modsecurity on;
+    modsecurity_rules 'SecRuleEngine On SecRequestBodyAccess On';
+    lua_need_request_body on;
+    rewrite_by_lua_block { ngx.ctx.length = ngx.var.request_body }
+--- config
+    auth_api_token_cache tokens;
+    client_body_buffer_size 1k;
+
+    location /t {
+        auth_api_token "r";
+        try_files /dev/null =204;
+    }
+
+    location /purge { auth_api_token_purge tokens; }
+--- perl
+same_worker(sub {
+    for my $size (0, 5000) {
+        is(get('/t', $::Good)->{status}, 204, 'stored');
+
+        my $purge = method('POST', '/purge', undef,
+                           '{"all":true' . ' ' x $size . '}');
+
+        is($purge->{status}, 200, "purged, $size");
+        like($purge->{body}, qr/"purged": ?1/, 'the one there was');
+    }
+});
+--- calls: 2

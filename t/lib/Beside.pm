@@ -172,7 +172,11 @@ body_filter_by_lua_block { if ngx.arg[1]:find('"lastAccessAt"', 1, true) then ng
 log_by_lua_block { ngx.ctx.beside = ngx.var.auth_api_token_id }
 END
         not_any => 'access_by_lua_block',
-        out     => { %below }
+        out     => {
+            %below,
+            'post_action.t' => [ '7 9 10', 'after its sleep a post_action has '
+                                           . 'the status of its request' ]
+        }
     },
 
     mail => {
