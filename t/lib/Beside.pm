@@ -23,7 +23,7 @@ package Beside;
 # "core" is no module: it stands for those that nginx always has.
 #
 # A module that cannot be switched on for the whole server says in a comment what
-# it is, and is tested in t/beside_*.t.
+# it is, and is tested in .ci/beside/*.t.
 
 use strict;
 use warnings;

@@ -3,12 +3,6 @@ use AuthApiToken;
 use Backend;
 use Neighbours;
 use Store qw($Good $Bad ask start);
-use Test::More;
-
-BEGIN {
-    plan skip_all => 'for make check-neighbours' if !$ENV{TEST_NGINX_PACKAGES};
-}
-
 use Test::Nginx::Socket 'no_plan';
 
 # other modules in the lookup location: what they make of the answer nobody

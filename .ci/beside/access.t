@@ -2,12 +2,6 @@ use lib 't/lib';
 use AuthApiToken;
 use Neighbours;
 use Store qw($Good $Bad);
-use Test::More;
-
-BEGIN {
-    plan skip_all => 'for make check-neighbours' if !$ENV{TEST_NGINX_PACKAGES};
-}
-
 use Test::Nginx::Socket 'no_plan';
 
 # other modules that refuse, let in or answer before the content: in the phases

@@ -2,12 +2,6 @@ use lib 't/lib';
 use AuthApiToken;
 use Neighbours;
 use Store qw($Good $Bad start);
-use Test::More;
-
-BEGIN {
-    plan skip_all => 'for make check-neighbours' if !$ENV{TEST_NGINX_PACKAGES};
-}
-
 use Test::Nginx::Socket 'no_plan';
 
 # what other modules do behind the check: subrequests, redirects, bodies that
