@@ -85,7 +85,14 @@ main(int argc, char **argv)
 
     for (i = 0; i < n; i++) {
 
-        if (zone_map(&zones[i]) != 0 || zone_copy(fd, &zones[i]) != 0) {
+        /* where addresses are few, what is smaller may be in the way */
+
+        if (zone_map(&zones[i]) != 0) {
+            failed |= (zones[i].size >= ZONE_MIN);
+            continue;
+        }
+
+        if (zone_copy(fd, &zones[i]) != 0) {
             failed = 1;
             continue;
         }
@@ -133,8 +140,7 @@ zone_find(const char *pid, zone_t *zones)
 
         if (sscanf(line, "%llx-%llx %7s", &start, &end, mode) != 3
             || strcmp(mode, "rw-s") != 0
-            || strstr(line, "/dev/zero (deleted)") == NULL
-            || end - start < ZONE_MIN)
+            || strstr(line, "/dev/zero (deleted)") == NULL)
         {
             continue;
         }
