@@ -10,9 +10,9 @@ use strict;
 use warnings;
 
 use AuthApiToken;
+use Beside ();
 use Example;
 use Exporter qw(import);
-use Neighbours;
 use Test::More ();
 
 our @EXPORT = qw(ways start_as);
@@ -29,7 +29,7 @@ sub start_as {
     if ($way eq 'beside others') {
         my $request = 'auth_api_token_request ';
 
-        $option{load} = [ Neighbours::files('lua headers_more') ];
+        $option{load} = [ map { Beside::files($_) } qw(lua headers_more) ];
         $option{change} = [ @{$option{change} || []},
                             [ $request,
                               "auth_api_token_phase preaccess; $request" ] ];
