@@ -626,3 +626,23 @@ is($answers[0], $answers[1], 'the same');
 API token refused: mismatch
 API token refused: unknown
 --- calls: 2
+
+
+
+=== TEST 33: require with error=403, as without it
+--- config
+    location /t {
+        auth_api_token "orders";
+        auth_api_token_require $arg_a error=403;
+        add_header X-Result $auth_api_token_result always;
+        try_files /dev/null =204;
+    }
+--- request
+GET /t
+--- more_headers
+Authorization: Bearer <TKN-1234-5678>
+--- error_code: 403
+--- response_headers
+X-Result: require
+WWW-Authenticate: Bearer realm="orders", error="insufficient_scope", error_description="The token has no access"
+--- calls: 1

@@ -239,3 +239,60 @@ for my $reloads (0, 1) {
     }
 }
 --- calls: 5
+
+
+
+=== TEST 5: one of several zones changes, and the others do not
+--- http_config
+    limit_req_zone $binary_remote_addr zone=requests:1m rate=100r/s;
+    auth_api_token_zone zone=first:1m;
+    auth_api_token_zone zone=second:1m;
+    auth_api_token_zone zone=third:1m;
+--- config
+    auth_api_token_request /_token_api timeout=2s;
+    add_header X-All "$auth_api_token_result $auth_api_token_cache_status" always;
+
+    location /first {
+        auth_api_token "r";
+        auth_api_token_cache first valid=1h;
+        try_files /dev/null =204;
+    }
+
+    location /second {
+        auth_api_token "r";
+        auth_api_token_cache second valid=1h;
+        try_files /dev/null =204;
+    }
+
+    location /third {
+        auth_api_token "r";
+        auth_api_token_cache third valid=1h;
+        try_files /dev/null =204;
+    }
+--- perl
+my $file = Test::Nginx::Util::server_root() . '/conf/nginx.conf';
+
+sub all { return join ' ', map { ask($_, token('TKN-1234-5678'))->{headers}{'x-all'} }
+                           qw(/first /second /third) }
+
+is(all(), 'pass MISS pass MISS pass MISS', 'looked up');
+
+for my $case ([ 'zone=second:1m', 'zone=second:2m', 'pass HIT pass MISS pass HIT' ],
+              [ 'zone=third:1m', 'zone=third:2m', 'pass HIT pass HIT pass MISS' ],
+              [ 'zone=first:1m', 'zone=first:2m', 'pass MISS pass HIT pass HIT' ])
+{
+    open my $in, '<', $file or die "$file: $!";
+    my $text = do { local $/; <$in> };
+
+    $text =~ s/$case->[0]/$case->[1]/ or die;
+
+    open my $out, '>', $file or die "$file: $!";
+    print {$out} $text;
+    close $out or die "$file: $!";
+
+    reload();
+
+    is(all(), $case->[2], $case->[1]);
+    is(all(), 'pass HIT pass HIT pass HIT', 'and kept');
+}
+--- calls: 6
