@@ -2,11 +2,23 @@ use lib 't/lib';
 use AuthApiToken;
 use Neighbours;
 use Store qw($Good $Bad ask start);
+use File::Temp qw(tempdir);
 use Test::Nginx::Socket 'no_plan';
+use Time::HiRes qw(sleep);
 
 # a module that changes the order of the handlers of the access phase while
 # requests wait in one of them: srcache does, with the first request that it has
 # something to do for
+
+our $Big = tempdir(CLEANUP => 1);
+
+chmod 0755, $Big;
+
+open my $out, '>', "$Big/big" or die "$Big/big: $!";
+print {$out} 'x' x 16_000_000;
+close $out;
+
+$ENV{TEST_NGINX_BIG} = $Big;
 
 our $Config = <<'END' . $Location;
     auth_api_token_phase $PHASE;
@@ -20,6 +32,10 @@ our $Config = <<'END' . $Location;
     location = /nothing {
         internal;
         return 404;
+    }
+
+    location = /big {
+        root $TEST_NGINX_BIG;
     }
 END
 
@@ -52,6 +68,32 @@ sub moved_meanwhile {
         is($response->{status}, 204, 'passes');
         is($response->{headers}{'x-result'}, 'pass', 'by a decision');
     }
+}
+
+
+# nginx wants to know when it can write to a connection that was full once, and
+# hears of it with whatever the client sends: in vain, for who waits
+
+sub woken_in_vain {
+    my $sock = client();
+
+    print {$sock} "GET /big HTTP/1.1\r\nHost: a\r\n\r\n";
+    sleep 0.3;
+    is(length read_response($sock)->{body}, -s "$Big/big", 'it was full');
+
+    print {$sock} request_of($Bad);
+    until_true('it waits', sub { figures()->{calls} == 1 });
+
+    print {$sock} "GET /t HTTP/1.1\r\n";
+    sleep 0.1;
+
+    is(exchange("GET /cached HTTP/1.1\r\nHost: a\r\n\r\n")->{status}, 204,
+       'srcache has moved');
+    api('POST', 'release');
+
+    my $response = read_response($sock);
+    is($response->{status}, 401, 'refused');
+    is($response->{headers}{'x-result'}, 'unknown', 'with its reason');
 }
 
 
@@ -97,3 +139,13 @@ moved_meanwhile();
 fault any {"delay":20000}
 --- perl
 moved_meanwhile();
+
+
+
+=== TEST 5: one that was woken in vain
+--- before: srcache
+--- config eval: ::config('access', 'all')
+--- api
+fault any {"delay":20000}
+--- perl
+woken_in_vain();
