@@ -399,6 +399,13 @@ ngx_http_auth_api_token_resume(ngx_http_request_t *r)
     ngx_http_auth_api_token_ctx_t  *ctx;
 
     ctx = ngx_http_auth_api_token_get_ctx(r);
+
+    /* woken in vain: the handler may be moved before r is woken in earnest */
+
+    if (ctx->waiter->flight && !r->connection->write->error) {
+        return;
+    }
+
     cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
     ph = cmcf->phase_engine.handlers;
 
