@@ -252,3 +252,40 @@ ngx_http_auth_api_token_traceparent(ngx_str_t *value)
 
     return (trace && parent) ? NGX_OK : NGX_DECLINED;
 }
+
+
+size_t
+ngx_http_auth_api_token_encode(u_char *dst, ngx_str_t *src,
+    const char *special)
+{
+    u_char         ch;
+    size_t         i, len;
+    static u_char  hex[] = "0123456789ABCDEF";
+
+    len = 0;
+
+    for (i = 0; i < src->len; i++) {
+        ch = src->data[i];
+
+        if (ch >= 0x20 && ch < 0x7f && ch != '%'
+            && ngx_strchr(special, ch) == NULL)
+        {
+            if (dst) {
+                *dst++ = ch;
+            }
+
+            len++;
+            continue;
+        }
+
+        if (dst) {
+            *dst++ = '%';
+            *dst++ = hex[ch >> 4];
+            *dst++ = hex[ch & 0xf];
+        }
+
+        len += 3;
+    }
+
+    return len;
+}

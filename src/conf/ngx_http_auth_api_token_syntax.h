@@ -80,4 +80,14 @@ ngx_uint_t ngx_http_auth_api_token_is_account(ngx_str_t *value);
 ngx_int_t ngx_http_auth_api_token_traceparent(ngx_str_t *value);
 
 
+/*
+ * Percent-encodes control bytes, non-ASCII, "%" and the special bytes, so that
+ * what others send can stand in a header and in a list.  Returns the length;
+ * without "dst" it is only counted.
+ */
+
+size_t ngx_http_auth_api_token_encode(u_char *dst, ngx_str_t *src,
+    const char *special);
+
+
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_SYNTAX_H_INCLUDED_ */

@@ -13,10 +13,13 @@
 #include "ngx_http_auth_api_token_syntax.h"
 
 
-static ngx_int_t ngx_http_auth_api_token_load(ngx_pool_t *pool,
-    ngx_str_t *body, size_t flags, json_t **root);
+static ngx_int_t ngx_http_auth_api_token_load(ngx_log_t *log, ngx_str_t *body,
+    size_t flags, json_t **root);
 static void *ngx_http_auth_api_token_json_alloc(size_t size);
 static void ngx_http_auth_api_token_json_free(void *p);
+static void ngx_http_auth_api_token_judge(ngx_pool_t *pool, json_t *root,
+    ngx_str_t *id, ngx_str_t *token,
+    ngx_http_auth_api_token_verdict_t *verdict);
 static json_t *ngx_http_auth_api_token_find(json_t *root,
     ngx_http_auth_api_token_verdict_t *verdict);
 static ngx_int_t ngx_http_auth_api_token_read_facts(ngx_pool_t *pool,
@@ -35,8 +38,8 @@ static ngx_int_t ngx_http_auth_api_token_list(ngx_pool_t *pool, json_t *array,
     const char *key, const char *special, ngx_uint_t blanks, ngx_str_t *dst);
 static ngx_int_t ngx_http_auth_api_token_member(json_t *object,
     const char *key, ngx_str_t *value);
-static size_t ngx_http_auth_api_token_encode(u_char *dst, ngx_str_t *src,
-    const char *special);
+static ngx_int_t ngx_http_auth_api_token_purge_what(ngx_pool_t *pool,
+    json_t *root, ngx_http_auth_api_token_purge_t *purge);
 static ngx_int_t ngx_http_auth_api_token_purge_id(ngx_pool_t *pool,
     json_t *object, const char *key, ngx_str_t *dst);
 
@@ -46,17 +49,20 @@ static jmp_buf      ngx_http_auth_api_token_json_failed;
 
 
 /*
- * NGX_OK with an object of the pool, which nobody frees; NGX_DECLINED if the
- * body is not JSON; NGX_ERROR if there is no memory.
+ * NGX_OK with an object in ngx_http_auth_api_token_json_pool, which the caller
+ * destroys; NGX_DECLINED if the body is not JSON; NGX_ERROR if there is no
+ * memory.  An object may take 75 times the memory of its text: too much to stay
+ * in the pool of a request.
  *
  * Where jansson has no memory for the next byte of a string, it goes on without
  * it: the string is another one, or has no end.  So it is left at once.
  */
 
 static ngx_int_t
-ngx_http_auth_api_token_load(ngx_pool_t *pool, ngx_str_t *body, size_t flags,
+ngx_http_auth_api_token_load(ngx_log_t *log, ngx_str_t *body, size_t flags,
     json_t **root)
 {
+    ngx_pool_t            *pool;
     static json_malloc_t  json_malloc;
     static json_free_t    json_free;
 
@@ -66,12 +72,18 @@ ngx_http_auth_api_token_load(ngx_pool_t *pool, ngx_str_t *body, size_t flags,
         return NGX_DECLINED;
     }
 
-    json_get_alloc_funcs(&json_malloc, &json_free);
+    pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, log);
+    if (pool == NULL) {
+        return NGX_ERROR;
+    }
 
     ngx_http_auth_api_token_json_pool = pool;
 
+    json_get_alloc_funcs(&json_malloc, &json_free);
+
     if (setjmp(ngx_http_auth_api_token_json_failed) != 0) {
         json_set_alloc_funcs(json_malloc, json_free);
+        ngx_destroy_pool(ngx_http_auth_api_token_json_pool);
         return NGX_ERROR;
     }
 
@@ -85,7 +97,12 @@ ngx_http_auth_api_token_load(ngx_pool_t *pool, ngx_str_t *body, size_t flags,
 
     json_set_alloc_funcs(json_malloc, json_free);
 
-    return *root ? NGX_OK : NGX_DECLINED;
+    if (*root == NULL) {
+        ngx_destroy_pool(ngx_http_auth_api_token_json_pool);
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -114,19 +131,31 @@ void
 ngx_http_auth_api_token_read_answer(ngx_pool_t *pool, ngx_str_t *body,
     ngx_str_t *id, ngx_str_t *token, ngx_http_auth_api_token_verdict_t *verdict)
 {
-    json_t     *root, *object;
+    json_t     *root;
     ngx_int_t   rc;
-    ngx_str_t   value;
 
     verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
 
-    rc = ngx_http_auth_api_token_load(pool, body, JSON_REJECT_DUPLICATES,
+    rc = ngx_http_auth_api_token_load(pool->log, body, JSON_REJECT_DUPLICATES,
                                       &root);
     if (rc != NGX_OK) {
         verdict->cause = (rc == NGX_DECLINED) ? "the body is not JSON"
                                               : "no memory is left";
         return;
     }
+
+    ngx_http_auth_api_token_judge(pool, root, id, token, verdict);
+
+    ngx_destroy_pool(ngx_http_auth_api_token_json_pool);
+}
+
+
+static void
+ngx_http_auth_api_token_judge(ngx_pool_t *pool, json_t *root, ngx_str_t *id,
+    ngx_str_t *token, ngx_http_auth_api_token_verdict_t *verdict)
+{
+    json_t     *object;
+    ngx_str_t   value;
 
     object = ngx_http_auth_api_token_find(root, verdict);
     if (object == NULL) {
@@ -540,48 +569,6 @@ ngx_http_auth_api_token_member(json_t *object, const char *key,
 }
 
 
-/*
- * Percent-encodes control bytes, non-ASCII, "%" and a few more, so that what
- * the API sends can stand in a header and in a list.  Returns the length.
- */
-
-static size_t
-ngx_http_auth_api_token_encode(u_char *dst, ngx_str_t *src,
-    const char *special)
-{
-    u_char         ch;
-    size_t         i, len;
-    static u_char  hex[] = "0123456789ABCDEF";
-
-    len = 0;
-
-    for (i = 0; i < src->len; i++) {
-        ch = src->data[i];
-
-        if (ch >= 0x20 && ch < 0x7f && ch != '%'
-            && ngx_strchr(special, ch) == NULL)
-        {
-            if (dst) {
-                *dst++ = ch;
-            }
-
-            len++;
-            continue;
-        }
-
-        if (dst) {
-            *dst++ = '%';
-            *dst++ = hex[ch >> 4];
-            *dst++ = hex[ch & 0xf];
-        }
-
-        len += 3;
-    }
-
-    return len;
-}
-
-
 void
 ngx_http_auth_api_token_read_trace_id(ngx_pool_t *pool, ngx_str_t *body,
     ngx_str_t *trace_id)
@@ -591,7 +578,7 @@ ngx_http_auth_api_token_read_trace_id(ngx_pool_t *pool, ngx_str_t *body,
 
     ngx_str_null(trace_id);
 
-    if (ngx_http_auth_api_token_load(pool, body, 0, &root) != NGX_OK) {
+    if (ngx_http_auth_api_token_load(pool->log, body, 0, &root) != NGX_OK) {
         return;
     }
 
@@ -601,6 +588,8 @@ ngx_http_auth_api_token_read_trace_id(ngx_pool_t *pool, ngx_str_t *body,
         trace_id->data = ngx_pstrdup(pool, &value);
         trace_id->len = trace_id->data ? value.len : 0;
     }
+
+    ngx_destroy_pool(ngx_http_auth_api_token_json_pool);
 }
 
 
@@ -608,16 +597,34 @@ ngx_int_t
 ngx_http_auth_api_token_read_purge(ngx_pool_t *pool, ngx_str_t *body,
     ngx_http_auth_api_token_purge_t *purge)
 {
-    json_t     *root, *object;
+    json_t     *root;
     ngx_int_t   rc;
 
     ngx_memzero(purge, sizeof(ngx_http_auth_api_token_purge_t));
 
-    rc = ngx_http_auth_api_token_load(pool, body, JSON_REJECT_DUPLICATES,
+    rc = ngx_http_auth_api_token_load(pool->log, body, JSON_REJECT_DUPLICATES,
                                       &root);
     if (rc != NGX_OK) {
         return rc;
     }
+
+    rc = ngx_http_auth_api_token_purge_what(pool, root, purge);
+
+    ngx_destroy_pool(ngx_http_auth_api_token_json_pool);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_purge_what(ngx_pool_t *pool, json_t *root,
+    ngx_http_auth_api_token_purge_t *purge)
+{
+    json_t      *object;
+    ngx_int_t    rc;
+    ngx_str_t    id;
+    ngx_uint_t   account;
+    const char  *key;
 
     /* two of them may be a mistake, and what is purged does not come back */
 
@@ -629,44 +636,34 @@ ngx_http_auth_api_token_read_purge(ngx_pool_t *pool, ngx_str_t *body,
         return NGX_DECLINED;
     }
 
-    if (json_object_get(root, "token")) {
-        rc = ngx_http_auth_api_token_purge_id(pool, root, "token", &purge->id);
-
-        if (rc == NGX_OK && ngx_http_auth_api_token_is_account(&purge->id)) {
-            rc = NGX_DECLINED;
-        }
-
-        return rc;
-    }
-
-    if (json_object_get(root, "account")) {
-        rc = ngx_http_auth_api_token_purge_id(pool, root, "account",
-                                              &purge->account);
-
-        if (rc == NGX_OK
-            && !ngx_http_auth_api_token_is_account(&purge->account))
-        {
-            rc = NGX_DECLINED;
-        }
-
-        return rc;
-    }
-
     if (json_object_get(root, "all")) {
         purge->all = json_is_true(json_object_get(root, "all"));
         return purge->all ? NGX_OK : NGX_DECLINED;
     }
 
     object = json_object_get(root, "object");
+    key = "id";
 
-    rc = ngx_http_auth_api_token_purge_id(pool, object, "id", &purge->id);
-
-    if (rc == NGX_OK && ngx_http_auth_api_token_is_account(&purge->id)) {
-        purge->account = purge->id;
-        ngx_str_null(&purge->id);
+    if (object == NULL) {
+        object = root;
+        key = json_object_get(root, "token") ? "token" : "account";
     }
 
-    return rc;
+    rc = ngx_http_auth_api_token_purge_id(pool, object, key, &id);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    account = ngx_http_auth_api_token_is_account(&id);
+
+    if (object == root && account != (key[0] == 'a')) {
+        return NGX_DECLINED;
+    }
+
+    *(account ? &purge->account : &purge->id) = id;
+
+    return NGX_OK;
 }
 
 

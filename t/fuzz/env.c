@@ -43,6 +43,22 @@ env_pool(void)
 }
 
 
+ngx_uint_t
+env_held(ngx_pool_t *pool)
+{
+    ngx_uint_t         n;
+    ngx_pool_large_t  *large;
+
+    n = 0;
+
+    for (large = pool->large; large; large = large->next) {
+        n++;
+    }
+
+    return n;
+}
+
+
 ngx_str_t
 env_take(ngx_str_t *input, u_char separator)
 {

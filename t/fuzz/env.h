@@ -46,6 +46,11 @@ void env_fail_at(ngx_str_t *input);
 ngx_uint_t env_failed(void);
 
 
+/* how many allocations the pool holds */
+
+ngx_uint_t env_held(ngx_pool_t *pool);
+
+
 ngx_uint_t env_equal(ngx_str_t *one, ngx_str_t *two);
 
 

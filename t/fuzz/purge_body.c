@@ -45,6 +45,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     rc = ngx_http_auth_api_token_read_purge(pool, &body, &purge);
 
+    env_check(env_held(pool) <= 1);
+
     if (env_failed() && rc != NGX_OK) {
         return 0;
     }

@@ -91,6 +91,8 @@ token_answer(ngx_pool_t *pool, ngx_str_t *id, ngx_str_t *token,
 
     failed = env_failed();
 
+    env_check(env_held(pool) <= T(STRINGS));
+
     reason = naive_token(body, id, token, &facts, &unsure);
 
     if ((unsure || failed) && verdict.reason == T(UNAVAILABLE)) {
@@ -140,6 +142,7 @@ token_trace(ngx_pool_t *pool, ngx_str_t *body)
 
     ngx_http_auth_api_token_read_trace_id(pool, body, &trace_id);
 
+    env_check(env_held(pool) <= 1);
     env_check(trace_id.len == 0 || naive_trace(&trace_id));
 
     root = naive_json(body, &unsure);
