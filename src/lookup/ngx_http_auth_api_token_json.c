@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include "ngx_http_auth_api_token_json.h"
 #include "ngx_http_auth_api_token_digest.h"
@@ -40,12 +41,13 @@ static ngx_int_t ngx_http_auth_api_token_member(json_t *object,
     const char *key, ngx_str_t *value);
 static ngx_int_t ngx_http_auth_api_token_purge_what(ngx_pool_t *pool,
     json_t *root, ngx_http_auth_api_token_purge_t *purge);
-static ngx_int_t ngx_http_auth_api_token_purge_id(ngx_pool_t *pool,
-    json_t *object, const char *key, ngx_str_t *dst);
 
 
-static ngx_pool_t  *ngx_http_auth_api_token_json_pool;
-static jmp_buf      ngx_http_auth_api_token_json_failed;
+static ngx_pool_t     *ngx_http_auth_api_token_json_pool;
+static pthread_t       ngx_http_auth_api_token_json_thread;
+static jmp_buf         ngx_http_auth_api_token_json_failed;
+static json_malloc_t   ngx_http_auth_api_token_json_malloc;
+static json_free_t     ngx_http_auth_api_token_json_release;
 
 
 /*
@@ -62,9 +64,7 @@ static ngx_int_t
 ngx_http_auth_api_token_load(ngx_log_t *log, ngx_str_t *body, size_t flags,
     json_t **root)
 {
-    ngx_pool_t            *pool;
-    static json_malloc_t  json_malloc;
-    static json_free_t    json_free;
+    ngx_int_t  rc;
 
     /* jansson overlooks a zero byte after a number or a word */
 
@@ -72,37 +72,40 @@ ngx_http_auth_api_token_load(ngx_log_t *log, ngx_str_t *body, size_t flags,
         return NGX_DECLINED;
     }
 
-    pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, log);
-    if (pool == NULL) {
+    ngx_http_auth_api_token_json_pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE,
+                                                        log);
+    if (ngx_http_auth_api_token_json_pool == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_http_auth_api_token_json_pool = pool;
+    ngx_http_auth_api_token_json_thread = pthread_self();
 
-    json_get_alloc_funcs(&json_malloc, &json_free);
+    json_get_alloc_funcs(&ngx_http_auth_api_token_json_malloc,
+                         &ngx_http_auth_api_token_json_release);
 
-    if (setjmp(ngx_http_auth_api_token_json_failed) != 0) {
-        json_set_alloc_funcs(json_malloc, json_free);
-        ngx_destroy_pool(ngx_http_auth_api_token_json_pool);
-        return NGX_ERROR;
+    if (setjmp(ngx_http_auth_api_token_json_failed) == 0) {
+        json_set_alloc_funcs(ngx_http_auth_api_token_json_alloc,
+                             ngx_http_auth_api_token_json_free);
+
+        /* integers are not used, and reals do not overflow as early */
+
+        *root = json_loadb((char *) body->data, body->len,
+                           flags|JSON_DECODE_INT_AS_REAL, NULL);
+
+        rc = *root ? NGX_OK : NGX_DECLINED;
+
+    } else {
+        rc = NGX_ERROR;
     }
 
-    json_set_alloc_funcs(ngx_http_auth_api_token_json_alloc,
-                         ngx_http_auth_api_token_json_free);
+    json_set_alloc_funcs(ngx_http_auth_api_token_json_malloc,
+                         ngx_http_auth_api_token_json_release);
 
-    /* integers are not used, and reals do not overflow as early */
-
-    *root = json_loadb((char *) body->data, body->len,
-                       flags|JSON_DECODE_INT_AS_REAL, NULL);
-
-    json_set_alloc_funcs(json_malloc, json_free);
-
-    if (*root == NULL) {
+    if (rc != NGX_OK) {
         ngx_destroy_pool(ngx_http_auth_api_token_json_pool);
-        return NGX_DECLINED;
     }
 
-    return NGX_OK;
+    return rc;
 }
 
 
@@ -110,6 +113,12 @@ static void *
 ngx_http_auth_api_token_json_alloc(size_t size)
 {
     void  *p;
+
+    /* other modules may use jansson in threads of theirs meanwhile */
+
+    if (!pthread_equal(pthread_self(), ngx_http_auth_api_token_json_thread)) {
+        return ngx_http_auth_api_token_json_malloc(size);
+    }
 
     p = ngx_palloc(ngx_http_auth_api_token_json_pool, size);
     if (p == NULL) {
@@ -123,7 +132,11 @@ ngx_http_auth_api_token_json_alloc(size_t size)
 static void
 ngx_http_auth_api_token_json_free(void *p)
 {
-    /* it goes with the pool */
+    /* what is in the pool goes with it */
+
+    if (!pthread_equal(pthread_self(), ngx_http_auth_api_token_json_thread)) {
+        ngx_http_auth_api_token_json_release(p);
+    }
 }
 
 
@@ -621,8 +634,7 @@ ngx_http_auth_api_token_purge_what(ngx_pool_t *pool, json_t *root,
     ngx_http_auth_api_token_purge_t *purge)
 {
     json_t      *object;
-    ngx_int_t    rc;
-    ngx_str_t    id;
+    ngx_str_t   *id, value;
     ngx_uint_t   account;
     const char  *key;
 
@@ -649,30 +661,6 @@ ngx_http_auth_api_token_purge_what(ngx_pool_t *pool, json_t *root,
         key = json_object_get(root, "token") ? "token" : "account";
     }
 
-    rc = ngx_http_auth_api_token_purge_id(pool, object, key, &id);
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    account = ngx_http_auth_api_token_is_account(&id);
-
-    if (object == root && account != (key[0] == 'a')) {
-        return NGX_DECLINED;
-    }
-
-    *(account ? &purge->account : &purge->id) = id;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_auth_api_token_purge_id(ngx_pool_t *pool, json_t *object,
-    const char *key, ngx_str_t *dst)
-{
-    ngx_str_t  value;
-
     if (!json_is_object(object)
         || ngx_http_auth_api_token_member(object, key, &value) != NGX_OK
         || !ngx_http_auth_api_token_is_id(&value))
@@ -680,12 +668,20 @@ ngx_http_auth_api_token_purge_id(ngx_pool_t *pool, json_t *object,
         return NGX_DECLINED;
     }
 
-    dst->data = ngx_pstrdup(pool, &value);
-    if (dst->data == NULL) {
+    account = ngx_http_auth_api_token_is_account(&value);
+
+    if (object == root && account != (key[0] == 'a')) {
+        return NGX_DECLINED;
+    }
+
+    id = account ? &purge->account : &purge->id;
+
+    id->data = ngx_pstrdup(pool, &value);
+    if (id->data == NULL) {
         return NGX_ERROR;
     }
 
-    dst->len = value.len;
+    id->len = value.len;
 
     return NGX_OK;
 }

@@ -15,6 +15,10 @@ static ngx_cycle_t     env_cycle;
 static ngx_uint_t      env_left;       /* allocations until one fails, or 0 */
 static ngx_uint_t      env_has_failed;
 
+static ngx_uint_t      env_elsewhere;
+
+void                 (*env_meanwhile)(void);
+
 volatile ngx_cycle_t  *ngx_cycle = &env_cycle;
 ngx_pid_t              ngx_pid = 1;
 ngx_uint_t             ngx_pagesize = 4096;
@@ -144,6 +148,19 @@ ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err,
 void *
 ngx_alloc(size_t size, ngx_log_t *log)
 {
+    void  (*meanwhile)(void);
+
+    env_check(!env_elsewhere);
+
+    if (env_meanwhile) {
+        meanwhile = env_meanwhile;
+        env_meanwhile = NULL;
+
+        env_elsewhere = 1;
+        meanwhile();
+        env_elsewhere = 0;
+    }
+
     if (env_left && --env_left == 0) {
         env_has_failed = 1;
         return NULL;

@@ -46,6 +46,11 @@ void env_fail_at(ngx_str_t *input);
 ngx_uint_t env_failed(void);
 
 
+/* done once, in the middle of the next allocation from a pool */
+
+extern void (*env_meanwhile)(void);
+
+
 /* how many allocations the pool holds */
 
 ngx_uint_t env_held(ngx_pool_t *pool);

@@ -5,7 +5,9 @@
 
 
 #include "naive_token.h"
+#include <jansson.h>
 #include <ngx_http.h>
+#include <pthread.h>
 #include "ngx_http_auth_api_token_check.h"
 #include "ngx_http_auth_api_token_json.h"
 #include "ngx_http_auth_api_token_operate.h"
@@ -29,6 +31,8 @@ typedef ngx_http_auth_api_token_content_t  content_t;
 
 static void token_answer(ngx_pool_t *pool, ngx_str_t *id, ngx_str_t *token,
     ngx_str_t *body);
+static void token_beside(void);
+static void *token_thread(void *data);
 static void token_trace(ngx_pool_t *pool, ngx_str_t *body);
 static void token_object(ngx_pool_t *pool, facts_t *facts);
 static void token_headers(ngx_http_request_t *r);
@@ -85,7 +89,14 @@ token_answer(ngx_pool_t *pool, ngx_str_t *id, ngx_str_t *token,
     verdict_t   verdict;
     ngx_uint_t  unsure, failed;
 
+    static ngx_uint_t  beside;
+
     memset(&verdict, 0, sizeof(verdict_t));
+
+    if (!beside) {
+        beside = 1;
+        env_meanwhile = token_beside;
+    }
 
     ngx_http_auth_api_token_read_answer(pool, body, id, token, &verdict);
 
@@ -128,6 +139,32 @@ token_answer(ngx_pool_t *pool, ngx_str_t *id, ngx_str_t *token,
     default:
         env_fail("reason %d is none of a lookup's", reason);
     }
+}
+
+
+/* another module uses jansson in a thread of its own: not with our pool */
+
+static void
+token_beside(void)
+{
+    pthread_t  thread;
+
+    env_check(pthread_create(&thread, NULL, token_thread, NULL) == 0);
+    env_check(pthread_join(thread, NULL) == 0);
+}
+
+
+static void *
+token_thread(void *data)
+{
+    json_t  *object;
+
+    object = json_object();
+    env_check(object != NULL);
+
+    json_decref(object);
+
+    return NULL;
 }
 
 
