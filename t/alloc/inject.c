@@ -52,6 +52,19 @@ int __real_SHA256_Update(SHA256_CTX *ctx, const void *data, size_t len);
 int __real_SHA256_Final(unsigned char *digest, SHA256_CTX *ctx);
 int __real_sigsuspend(const sigset_t *set);
 
+void *__wrap_ngx_alloc(size_t size, ngx_log_t *log);
+void *__wrap_ngx_calloc(size_t size, ngx_log_t *log);
+void *__wrap_ngx_memalign(size_t alignment, size_t size, ngx_log_t *log);
+void *__wrap_ngx_slab_alloc(ngx_slab_pool_t *pool, size_t size);
+void *__wrap_ngx_slab_alloc_locked(ngx_slab_pool_t *pool, size_t size);
+void *__wrap_ngx_slab_calloc(ngx_slab_pool_t *pool, size_t size);
+void *__wrap_ngx_slab_calloc_locked(ngx_slab_pool_t *pool, size_t size);
+ngx_connection_t *__wrap_ngx_get_connection(ngx_socket_t s, ngx_log_t *log);
+int __wrap_SHA256_Init(SHA256_CTX *ctx);
+int __wrap_SHA256_Update(SHA256_CTX *ctx, const void *data, size_t len);
+int __wrap_SHA256_Final(unsigned char *digest, SHA256_CTX *ctx);
+int __wrap_sigsuspend(const sigset_t *set);
+
 
 static inject_page_t  *inject_page;
 

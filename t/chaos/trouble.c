@@ -34,10 +34,12 @@ static unsigned   n[APIS];
 static int        depth[APIS];
 
 
+/* before there is any, one that never was */
+
 static trouble_t *
 trouble_last(int api)
 {
-    return n[api] ? &troubles[api][(n[api] - 1) % TROUBLES] : NULL;
+    return &troubles[api][(n[api] - 1) % TROUBLES];
 }
 
 
@@ -54,7 +56,7 @@ trouble_begin(int api)
 
     t = trouble_last(api);
 
-    if (t == NULL || t->bound < now) {
+    if (t->bound < now) {
         t = &troubles[api][n[api]++ % TROUBLES];
         t->from = now;
     }
@@ -110,7 +112,7 @@ trouble_well(int api, usec_t asked, epoch_t *epoch)
 
     t = trouble_last(api);
 
-    if (epoch && depth[api] == 0 && t && epoch->well < t->end
+    if (epoch && depth[api] == 0 && epoch->well < t->end
         && asked > t->end + POLL + lag)
     {
         epoch->well = clock_now();

@@ -150,7 +150,7 @@ words_rate(int scope, usec_t from, usec_t to)
 {
     int       i, n;
     usec_t    step;
-    uint32_t  first, last;
+    uint32_t  first, word;
 
     printf("  lookups in the scope, in steps of 0.1 s since 0.5 s before it "
            "was sent:");
@@ -159,9 +159,9 @@ words_rate(int scope, usec_t from, usec_t to)
     step = from - 500 * MS;
 
     for (i = 0; i < 40 && step < to; i++, step += 100 * MS) {
-        for (n = 0, last = first; last < nwords; last++) {
-            n += (words[last].scope == scope && words[last].asked >= step
-                  && words[last].asked < step + 100 * MS);
+        for (n = 0, word = first; word < nwords; word++) {
+            n += (words[word].scope == scope && words[word].asked >= step
+                  && words[word].asked < step + 100 * MS);
         }
 
         printf(" %d", n);

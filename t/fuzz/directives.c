@@ -55,7 +55,7 @@ static void write_phase(ngx_command_t *cmd, plain_t *plain);
 
 static ngx_cycle_t       old_cycle, cycle;
 static ngx_shm_zone_t    shm_zone;
-static loc_conf_t        conf;
+static loc_conf_t        loc_conf;
 static main_conf_t       main_conf;
 static ngx_conf_t        cf;
 
@@ -146,7 +146,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     ok = (d->command.set(&cf, &d->command,
                          d->command.set == ngx_http_auth_api_token_set_zone
-                         ? (void *) &main_conf : (void *) &conf)
+                         ? (void *) &main_conf : (void *) &loc_conf)
           == NGX_CONF_OK);
 
     env_check(ok == d->many || (!ok && env_failed()));
@@ -228,20 +228,20 @@ directive_set(directive_t *d, ngx_array_t *args, plain_t *plain)
     static ngx_http_conf_ctx_t  ctx;
     static ngx_conf_file_t      file;
 
-    memset(&conf, 0, sizeof(loc_conf_t));
+    memset(&loc_conf, 0, sizeof(loc_conf_t));
     memset(&main_conf, 0, sizeof(main_conf_t));
     memset(&shm_zone, 0, sizeof(ngx_shm_zone_t));
 
-    conf.check = NGX_CONF_UNSET_PTR;
-    conf.request = NGX_CONF_UNSET_PTR;
-    conf.cache = NGX_CONF_UNSET_PTR;
-    conf.limit = NGX_CONF_UNSET_PTR;
-    conf.https.on = NGX_CONF_UNSET;
-    conf.dry_run.on = NGX_CONF_UNSET;
-    conf.preaccess = NGX_CONF_UNSET_UINT;
+    loc_conf.check = NGX_CONF_UNSET_PTR;
+    loc_conf.request = NGX_CONF_UNSET_PTR;
+    loc_conf.cache = NGX_CONF_UNSET_PTR;
+    loc_conf.limit = NGX_CONF_UNSET_PTR;
+    loc_conf.https.on = NGX_CONF_UNSET;
+    loc_conf.dry_run.on = NGX_CONF_UNSET;
+    loc_conf.preaccess = NGX_CONF_UNSET_UINT;
 
     for (i = 0; i < T(LINES); i++) {
-        conf.lines[i] = NGX_CONF_UNSET_PTR;
+        loc_conf.lines[i] = NGX_CONF_UNSET_PTR;
     }
 
     confs[0] = &main_conf;
@@ -254,7 +254,7 @@ directive_set(directive_t *d, ngx_array_t *args, plain_t *plain)
     cf.cycle = &cycle;
     cf.conf_file = &file;
 
-    p = &conf;
+    p = &loc_conf;
 
     if (d->command.set == ngx_http_auth_api_token_set_zone) {
         p = &main_conf;
@@ -279,59 +279,60 @@ directive_set(directive_t *d, ngx_array_t *args, plain_t *plain)
 static void
 write_check(ngx_command_t *cmd, plain_t *plain)
 {
-    if (conf.check == NULL) {
+    if (loc_conf.check == NULL) {
         plain_add(plain, "off\n");
         return;
     }
 
-    plain_add(plain, "%V\n", &conf.check->realm.value);
+    plain_add(plain, "%V\n", &loc_conf.check->realm.value);
 
-    if (conf.check->token) {
-        plain_add(plain, "token=%V\n", &conf.check->token->value);
+    if (loc_conf.check->token) {
+        plain_add(plain, "token=%V\n", &loc_conf.check->token->value);
     }
 
-    plain_add(plain, "format=%s\n", conf.check->opaque ? "opaque" : "idt");
+    plain_add(plain, "format=%s\n", loc_conf.check->opaque ? "opaque" : "idt");
 }
 
 
 static void
 write_request(ngx_command_t *cmd, plain_t *plain)
 {
-    plain_add(plain, "%V\ncredential=%s\n", &conf.request->uri,
-              conf.request->service ? "service" : "client");
+    plain_add(plain, "%V\ncredential=%s\n", &loc_conf.request->uri,
+              loc_conf.request->service ? "service" : "client");
 
-    if (conf.request->api.len) {
-        plain_add(plain, "api=%V\n", &conf.request->api);
+    if (loc_conf.request->api.len) {
+        plain_add(plain, "api=%V\n", &loc_conf.request->api);
     }
 
-    plain_add(plain, "timeout=%Mms\n", conf.request->timeout);
+    plain_add(plain, "timeout=%Mms\n", loc_conf.request->timeout);
 }
 
 
 static void
 write_cache(ngx_command_t *cmd, plain_t *plain)
 {
-    if (conf.cache == NULL) {
+    if (loc_conf.cache == NULL) {
         plain_add(plain, "off\n");
         return;
     }
 
     plain_add(plain, "%V\nvalid=%Mms\ndenied=%Mms\nstale=%Mms\nrefresh=%s\n",
-              &conf.cache->name, conf.cache->valid, conf.cache->denied,
-              conf.cache->stale, conf.cache->refresh ? "on" : "off");
+              &loc_conf.cache->name, loc_conf.cache->valid,
+              loc_conf.cache->denied,
+              loc_conf.cache->stale, loc_conf.cache->refresh ? "on" : "off");
 }
 
 
 static void
 write_limit(ngx_command_t *cmd, plain_t *plain)
 {
-    if (conf.limit == NULL) {
+    if (loc_conf.limit == NULL) {
         plain_add(plain, "off\n");
         return;
     }
 
-    plain_add(plain, "%V\nrate=%ui\nburst=%ui\n", &conf.limit->key.value,
-              conf.limit->rate, conf.limit->burst);
+    plain_add(plain, "%V\nrate=%ui\nburst=%ui\n", &loc_conf.limit->key.value,
+              loc_conf.limit->rate, loc_conf.limit->burst);
 }
 
 
@@ -360,8 +361,8 @@ write_lines(ngx_command_t *cmd, plain_t *plain)
     ngx_http_auth_api_token_line_t  *line;
 
     lines = (cmd->post == NULL)
-            ? conf.lines[T(LINES_REQUIRE)]
-            : *(ngx_array_t **) ((char *) &conf + cmd->offset);
+            ? loc_conf.lines[T(LINES_REQUIRE)]
+            : *(ngx_array_t **) ((char *) &loc_conf + cmd->offset);
 
     env_check(lines->nelts == 1);
 
@@ -383,7 +384,8 @@ write_switch(ngx_command_t *cmd, plain_t *plain)
 {
     ngx_http_auth_api_token_switch_t  *sw;
 
-    sw = (ngx_http_auth_api_token_switch_t *) ((char *) &conf + cmd->offset);
+    sw = (ngx_http_auth_api_token_switch_t *)
+         ((char *) &loc_conf + cmd->offset);
 
     if (sw->value) {
         env_check(sw->on == 1);
@@ -398,7 +400,7 @@ write_switch(ngx_command_t *cmd, plain_t *plain)
 static void
 write_phase(ngx_command_t *cmd, plain_t *plain)
 {
-    plain_add(plain, "%s\n", conf.preaccess ? "preaccess" : "access");
+    plain_add(plain, "%s\n", loc_conf.preaccess ? "preaccess" : "access");
 }
 
 
