@@ -1,4 +1,10 @@
-use lib 't/lib';
+use FindBin ();
+
+# t/lib looks for what it needs beside the tests of t/
+
+BEGIN { $FindBin::Bin = "$FindBin::RealBin/../../t" }
+
+use lib "$FindBin::RealBin/../../t/lib";
 use AuthApiToken;
 use Neighbours;
 use Store qw($Good $Bad start);

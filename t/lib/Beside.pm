@@ -47,6 +47,9 @@ my %below = (
     'content.t' => [ '1 2 3', 'its filter sees what is asked below the lookup' ]
 );
 
+my $left = 'where the client left, nginx ends a post_action with its first '
+           . 'subrequest';
+
 my %modules = (
 
     # in the access phase of a location with "auth_pam"
@@ -98,7 +101,7 @@ mirror /beside_mirror;
 mirror_request_body off;
 END
         server => 'location = /beside_mirror { internal; return 204; }',
-        out    => { %below }
+        out    => { %below, 'post_action.t' => [ '11', $left ] }
     },
 
     dav_ext => {
@@ -245,7 +248,8 @@ END
 srcache_fetch GET /beside_srcache;
 srcache_store PUT /beside_srcache;
 END
-        server  => 'location = /beside_srcache { internal; return 404; }'
+        server  => 'location = /beside_srcache { internal; return 404; }',
+        out     => { 'post_action.t' => [ '4 5 11', $left ] }
     },
 
     # none of the modules of streams sees a request
