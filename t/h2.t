@@ -156,15 +156,22 @@ is($n, 20, 'all pass') or diag($text);
 --- http_config eval: $::Servers
 --- config
 --- api
-fault any {"delay":600}
+fault any {"delay":60000}
 --- perl
-curl('--max-time', 0.2, @::Good, "$::Url/t");
+my $pid = fork;
 
-is(figures()->{calls}, 1, 'asked');
+exec 'curl', '-s', '--http2', '-k', '-o', '/dev/null', @::Good, "$::Url/t"
+    if !$pid;
+
+until_true('asked', sub { figures()->{calls} == 1 });
+kill TERM => $pid;
+waitpid $pid, 0;
 
 until_true('noticed', sub {
     nginx_log() =~ /client (?:prematurely closed|canceled|closed)/
 });
+
+api('DELETE', 'faults/any');
 
 is(curl(@::Show, @::Good, "$::Url/t"), '2 204 pass,TKN-1234-5678', 'pass');
 --- calls: 2

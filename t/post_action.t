@@ -180,17 +180,23 @@ works();
 --- http_config eval: $::Zone . $::Servers
 --- config eval: $::Config
 --- api
-fault any {"delay":800}
+fault any {"delay":60000}
 --- perl
 my $uri = 'http://127.0.0.1:' . (listen_port() + 1) . '/dl/';
 
 for my $round (1 .. 3) {
-    system('curl', '-s', '-o', '/dev/null', '--http2-prior-knowledge',
-           '--max-time', '0.3', '-H',
-           'Authorization: Bearer ' . token('TKN-1234-5678'), $uri);
+    my $pid = fork;
+
+    exec 'curl', '-s', '-o', '/dev/null', '--http2-prior-knowledge', '-H',
+         'Authorization: Bearer ' . token('TKN-1234-5678'), $uri if !$pid;
+
+    until_true('asked', sub { figures()->{calls} == $round });
+    kill TERM => $pid;
+    waitpid $pid, 0;
+    until_true('logged', sub { statuses() == $round });
 }
 
-until_true('logged', sub { statuses() == 3 });
+api('DELETE', 'faults/any');
 is_deeply([ statuses() ], [ ('/dl/ 499') x 3 ], 'statuses');
 works();
 
