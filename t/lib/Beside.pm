@@ -101,7 +101,12 @@ mirror /beside_mirror;
 mirror_request_body off;
 END
         server => 'location = /beside_mirror { internal; return 204; }',
-        out    => { %below, 'post_action.t' => [ '11', $left ] }
+        out    => {
+            %below,
+            'post_action.t' => [ '11', $left ],
+            'preaccess.t'   => [ '7', 'nginx counts a request for "limit_req" '
+                                      . 'once, where it came first' ]
+        }
     },
 
     dav_ext => {
