@@ -95,7 +95,10 @@ sub pid {
 sub workers {
     my ($self) = @_;
 
-    my @pids = sort split ' ', `pgrep -P $self->{pid}`;
+    open my $in, '<', "/proc/$self->{pid}/task/$self->{pid}/children"
+        or return;
+
+    my @pids = sort split ' ', (<$in> || '');
 
     return @pids;
 }
@@ -151,9 +154,18 @@ sub disarm {
     my ($self) = @_;
 
     $self->set(target => 0);
-    $self->{count} = $self->get('seen') - $self->{seen};
+    $self->{count} = $self->since;
 
     return $self->get('failed') != $self->{failed};
+}
+
+
+# how many there were since arm()
+
+sub since {
+    my ($self) = @_;
+
+    return $self->get('seen') - $self->{seen};
 }
 
 
@@ -180,6 +192,20 @@ sub only {
     }
 
     $self->set(pid => $pid, low => $low, high => $high);
+}
+
+
+# as until_true(), for what takes some milliseconds
+
+sub soon {
+    my ($self, $what, $code) = @_;
+
+    for (1 .. 1000) {
+        return 1 if $code->();
+        sleep 0.002;
+    }
+
+    return until_true($what, $code);
 }
 
 

@@ -6,6 +6,9 @@
 #
 #     t/alloc/run.pl [PATTERN]      of the names of cases
 #
+# SHARE=2/3 in the environment does the second third of them, on ports that are
+# not those of the other thirds.
+#
 # A case is asked once to count its allocations, and then once for each of them.
 # What may come of it: the answer that comes without a failure, 500 or 503, a
 # connection that nginx closes, or, where a variable has no value for want of
@@ -40,10 +43,12 @@ use constant {
 };
 
 my $json = JSON::PP->new->utf8->canonical;
-my $dir = "$FindBin::Bin/../build/alloc/servroot";
+my ($share, $shares) = ($ENV{SHARE} || '1/1') =~ m{\A([1-9]\d*)/([1-9]\d*)\z}
+    or die "SHARE=$ENV{SHARE}\n";
+my $dir = "$FindBin::Bin/../build/alloc/servroot$share";
 my $port = listen_port();
 my $only = @ARGV ? qr/$ARGV[0]/ : qr//;
-my ($nginx, %sites, %count);
+my ($nginx, $asked, %sites, %count);
 
 # nginx goes with who started it
 
@@ -126,10 +131,12 @@ sub beside {
 
     my @socks = begin($first, $uri);
 
-    until_true('the API is asked', sub {
+    $nginx->soon('the API is asked', sub {
         figures()->{calls} > $calls
             || IO::Select->new(@socks)->can_read(0.001)
     });
+
+    $asked = $nginx->since;
 
     # the worker that asked is stopped, so that another one takes the second
 
@@ -418,6 +425,8 @@ sub run {
 
     # until all that is done once is done
 
+    $asked = 0;
+
     my @clean = grep { ref } map { once($case, 0) } 1 .. 3;
     my $want = join ' ', map { $_->{status} } @clean;
 
@@ -428,7 +437,9 @@ sub run {
     my $workers = join ' ', $nginx->workers;
     my @wrong;
 
-    for (my $i = $case->{early} || EARLY; $i <= $n + MORE; $i++) {
+    # up to where the API is asked, who is alone does the same
+
+    for (my $i = $case->{early} || $asked || EARLY; $i <= $n + MORE; $i++) {
         my ($failed, @responses) = once($case, $i);
         my @site = $failed ? $nginx->site : ();
 
@@ -569,7 +580,7 @@ sub reload {
         $nginx->arm($i);
         kill HUP => $nginx->pid;
 
-        until_true('the configuration is read', sub {
+        $nginx->soon('the configuration is read', sub {
             $nginx->get('idle') > $idle || $nginx->gone
         });
 
@@ -613,6 +624,11 @@ sub reload {
 }
 
 
+sub mine {
+    return $_[0] % $shares == $share - 1;
+}
+
+
 sub finish {
     is($nginx->stop, 0, 'nginx ends well');
     is(join('', grep { /exited|\[alert\]/ && !/exited with code 0/ }
@@ -622,13 +638,13 @@ sub finish {
 
 $nginx = Inject->start($dir, config());
 
-for my $case (@cases) {
-    run($case) if $case->{name} =~ $only;
+for my $i (0 .. $#cases) {
+    run($cases[$i]) if $cases[$i]{name} =~ $only && mine($i);
 }
 
 # what a new zone takes comes last
 
-if ('reload' =~ $only) {
+if ('reload' =~ $only && mine(0)) {
     my $n = reload('reload');
 
     reload('reload, another zone', size => '2m', from => $n > 20 ? $n - 20 : 1);
@@ -636,7 +652,7 @@ if ('reload' =~ $only) {
 
 finish();
 
-if ('workers' =~ $only) {
+if ('workers' =~ $only && mine(1)) {
     $nginx = Inject->start($dir, config(workers => 2));
 
     run({ name => 'wait for another worker', want => 204, before => \&forget,
