@@ -399,7 +399,7 @@ sub prepare {
     }
 END
 
-    if ($ENV{TEST_NGINX_PHASE}) {
+    if ($ENV{TEST_NGINX_PHASE} && $http !~ /^ {0,4}auth_api_token_phase /m) {
         $block->set_value('http_config',
                           "    auth_api_token_phase $ENV{TEST_NGINX_PHASE};\n"
                           . $block->http_config);
