@@ -68,7 +68,7 @@ ngx_http_auth_api_token_load(ngx_log_t *log, ngx_str_t *body, size_t flags,
 
     /* jansson overlooks a zero byte after a number or a word */
 
-    if (ngx_strlchr(body->data, body->data + body->len, '\0')) {
+    if (body->len && memchr(body->data, '\0', body->len)) {
         return NGX_DECLINED;
     }
 
