@@ -249,3 +249,27 @@ is(exchange("GET /t HTTP/1.0\r\n$::Auth\r\n\r\n")->{status}, 200, 'passes');
 is(exchange("GET /t HTTP/1.0\r\n$::Bad\r\n\r\n")->{status}, 401, 'refused');
 is(exchange("GET /t HTTP/1.0\r\n\r\n")->{status}, 401, 'no token');
 --- calls: 2
+
+
+
+=== TEST 11: a body that is none, to what answers by itself
+--- http_config
+    auth_api_token_zone zone=tokens:1m;
+--- config
+    auth_api_token_cache tokens;
+
+    location = /object { auth_api_token "r"; auth_api_token_object; }
+    location = /status { auth_api_token_status; }
+    location /purge/   { auth_api_token_purge tokens; }
+--- perl
+for my $request ('GET /object', 'POST /object', 'GET /status',
+                 'DELETE /purge/TKN-1234-5678')
+{
+    my $response = exchange("$request HTTP/1.1\r\nHost: a\r\n$::Auth\r\n"
+                            . "Transfer-Encoding: chunked\r\n\r\nnone\r\n");
+
+    is($response->{status}, 400, $request);
+    unlike($response->{body}, qr/"purged"|"modules"|requests_total/,
+           "$request - and nothing else");
+}
+--- calls: 1

@@ -223,6 +223,7 @@ for my $modules ([@a], [reverse @a], [$a[0]], [@a, @a],
                  [{ id => 'MOD-0001:a', code => 'b:c' }, $a[2]],
                  [{ id => "\x{e9}%\"", code => "\\\n|=;" }, $a[2]],
                  [{ id => '-', code => '-' }, { id => '*', code => '?' }],
+                 [{}], [{ id => 'MOD-0001', code => 'a' }, {}],
                  [{ id => 'MOD-0001', code => 'a', name => 'x',
                     settings => { id => 'MOD-0009', code => 'z' } }])
 {
@@ -256,7 +257,8 @@ for my $case (['left out', {}, '*', 1],
               ['omitted and null',
                { '$meta' => $omitted, extensions => undef }, '', 0],
               ['others omitted', { '$meta' => { omitted => ['modules'] } }, '*',
-               1])
+               1],
+              ['nothing omitted', { '$meta' => {} }, '*', 1])
 {
     my ($name, $members, $want, $one) = @$case;
 

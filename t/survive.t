@@ -296,3 +296,29 @@ for my $case ([ 'zone=second:1m', 'zone=second:2m', 'pass HIT pass MISS pass HIT
     is(all(), 'pass HIT pass HIT pass HIT', 'and kept');
 }
 --- calls: 6
+
+
+
+=== TEST 6: the http block goes, and comes back
+--- http_config eval: $::Zone
+--- config eval: $::Config
+--- perl
+my $file = Test::Nginx::Util::server_root() . '/conf/nginx.conf';
+
+open my $in, '<', $file or die "$file: $!";
+my $text = do { local $/; <$in> };
+
+is(ask('/t', token('TKN-1234-5678'))->{headers}{'x-all'}, 'pass MISS', 'before');
+
+for my $case ([ 'gone', $text =~ s/^http \{.*?^\}//msr ], [ 'back', $text ]) {
+    open my $out, '>', $file or die "$file: $!";
+    print {$out} $case->[1];
+    close $out or die "$file: $!";
+
+    is(reload(), 1, $case->[0]);
+}
+
+is(ask('/t', token('TKN-1234-5678'))->{headers}{'x-all'}, 'pass MISS', 'after');
+is(ask('/t', token('TKN-1234-5678'))->{headers}{'x-all'}, 'pass HIT', 'and kept');
+check_zone();
+--- calls: 2
