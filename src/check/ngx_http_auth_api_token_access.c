@@ -171,7 +171,7 @@ ngx_http_auth_api_token_begin(ngx_http_request_t *r,
 
         if (ctx->waiter->flight) {
 
-            /* a canceled stream of HTTP/3 is told by its write event only */
+            /* only its write event shows that an HTTP/3 stream was canceled */
 
             if (r->connection->write->error) {
                 ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,

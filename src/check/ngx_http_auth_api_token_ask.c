@@ -386,9 +386,9 @@ ngx_http_auth_api_token_park(ngx_http_request_t *r,
 
 
 /*
- * srcache moves its handler to the end of the access phase when it is first
- * used, and those behind it forward: what r waited in is not where it was, and
- * nginx would go on behind it, without a decision
+ * srcache, when it is first used, moves its handler to the end of the access
+ * phase, and those behind it forward.  The handler in which r waited may no
+ * longer be where it was, and nginx would go on behind it, without a decision.
  */
 
 static void
@@ -400,7 +400,7 @@ ngx_http_auth_api_token_resume(ngx_http_request_t *r)
 
     ctx = ngx_http_auth_api_token_get_ctx(r);
 
-    /* woken in vain: the handler may be moved before r is woken in earnest */
+    /* woken too early: the handler may still move before r can go on */
 
     if (ctx->waiter->flight && !r->connection->write->error) {
         return;

@@ -106,7 +106,7 @@ ngx_http_auth_api_token_going(ngx_pid_t pid)
 
 #if (NGX_PTR_SIZE == 4)
 
-/* when a worker starts, as most live shorter than that, and then every TIDY */
+/* when a worker starts, as few live as long as TIDY, and then every TIDY */
 
 static void
 ngx_http_auth_api_token_tidy(ngx_event_t *ev)

@@ -56,8 +56,9 @@ static json_free_t     ngx_http_auth_api_token_json_release;
  * memory.  An object may take 75 times the memory of its text: too much to stay
  * in the pool of a request.
  *
- * Where jansson has no memory for the next byte of a string, it goes on without
- * it: the string is another one, or has no end.  So it is left at once.
+ * If jansson has no memory for the next byte of a string, it leaves the byte
+ * out and goes on: the string is then a different one, or has no end.  So a
+ * failed allocation jumps out of jansson at once.
  */
 
 static ngx_int_t
@@ -114,7 +115,7 @@ ngx_http_auth_api_token_json_alloc(size_t size)
 {
     void  *p;
 
-    /* other modules may use jansson in threads of theirs meanwhile */
+    /* meanwhile other modules may use jansson in their own threads */
 
     if (!pthread_equal(pthread_self(), ngx_http_auth_api_token_json_thread)) {
         return ngx_http_auth_api_token_json_malloc(size);
@@ -132,7 +133,7 @@ ngx_http_auth_api_token_json_alloc(size_t size)
 static void
 ngx_http_auth_api_token_json_free(void *p)
 {
-    /* what is in the pool goes with it */
+    /* what is in the pool is freed with the pool */
 
     if (!pthread_equal(pthread_self(), ngx_http_auth_api_token_json_thread)) {
         ngx_http_auth_api_token_json_release(p);
@@ -544,9 +545,9 @@ ngx_http_auth_api_token_list(ngx_pool_t *pool, json_t *array, const char *key,
 
 
 /*
- * NGX_OK with a null-terminated value that lives as long as the object,
- * NGX_DECLINED if there is none, NGX_ERROR if something is of a wrong type: the
- * value is empty or not to be used then.
+ * NGX_OK with a null-terminated value that lives as long as the object;
+ * NGX_DECLINED with an empty value if there is none; NGX_ERROR if something is
+ * of a wrong type, and then the value must not be used.
  */
 
 static ngx_int_t

@@ -305,10 +305,10 @@ ngx_uint_t ngx_http_auth_api_token_store_purge(
 
 
 /*
- * Forgets what is older than TIDY, and so of no use any more.  To be done every
- * TIDY milliseconds, so that no time in the store lies so far back that it
- * looks to be of the future: where times have 32 bits, those of 24.8 days ago
- * do.
+ * Forgets what is older than TIDY, and so of no use any more.  To be called
+ * every TIDY milliseconds, so that no time in the store gets so old that it
+ * seems to lie in the future: where times have 32 bits, those of more than 24.8
+ * days ago do.
  */
 
 #define NGX_HTTP_AUTH_API_TOKEN_TIDY  0x20000000              /* 6.2 days */
