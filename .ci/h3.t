@@ -1,6 +1,6 @@
 use FindBin ();
 
-# t/lib looks for what it needs beside the tests of t/
+# t/lib looks for files relative to the tests in t/
 
 BEGIN { $FindBin::Bin = "$FindBin::RealBin/../t" }
 
@@ -10,7 +10,7 @@ use Limits qw(logged tally);
 use Store qw($Good $Bad ids);
 use Test::Nginx::Socket 'no_plan';
 
-# HTTP/3, with curl as the client; for an nginx and a curl that have it
+# HTTP/3, with curl as the client; both nginx and curl have to support it
 
 our $Http = <<'END';
     auth_api_token_zone zone=tokens:1m;
@@ -126,7 +126,7 @@ END
 our $Url = "https://127.0.0.1:$ENV{TEST_NGINX_PORT_1}";
 
 
-# curl under way; its output is read by finish()
+# starts curl; finish() reads its output
 
 sub begin {
     my (@args) = @_;
@@ -191,7 +191,7 @@ sub streams {
 }
 
 
-# such as "204:3 429:9", of that many connections
+# such as "204:3 429:9 over 1": statuses, and the number of connections
 
 sub statuses {
     my ($out) = @_;
@@ -210,7 +210,7 @@ sub statuses {
 }
 
 
-# how many requests nginx is at work for, but for the one that asks
+# waits until nginx has n requests at work, besides the one that asks
 
 sub at_work {
     my ($n) = @_;
@@ -278,7 +278,7 @@ sub refused {
     $want .= " $challenge" if $challenge;
     is(substr($is, 0, length $want), $want, $result);
 
-    # the whole of it where there is none
+    # where no challenge is expected, nothing may follow
 
     is($is, $want, 'no challenge') if !$challenge;
 }
@@ -389,7 +389,7 @@ my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1:0', Listen => 1)
     or die $!;
 my $port = $listen->sockport;
 
-# a second transfer, which ends when the test wants it, and with it the others
+# one more transfer: when the test ends it, curl ends the others with it
 
 my $out = begin('--no-progress-meter', '--parallel', '--fail-early',
                 map({ ('-k', '--http3-only', '-o', '/dev/null', bearer($Good),

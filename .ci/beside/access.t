@@ -1,6 +1,6 @@
 use FindBin ();
 
-# t/lib looks for what it needs beside the tests of t/
+# t/lib looks for files relative to the tests in t/
 
 BEGIN { $FindBin::Bin = "$FindBin::RealBin/../../t" }
 
@@ -10,8 +10,8 @@ use Neighbours;
 use Store qw($Good $Bad);
 use Test::Nginx::Socket 'no_plan';
 
-# other modules that refuse, let in or answer before the content: in the phases
-# of this one, and right before and behind them
+# other modules that refuse, allow or answer before the content phase: in the
+# phases of this module, and right before and after them
 
 our $Memory = <<'END';
     lua_shared_dict memory 1m;

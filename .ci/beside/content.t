@@ -1,6 +1,6 @@
 use FindBin ();
 
-# t/lib looks for what it needs beside the tests of t/
+# t/lib looks for files relative to the tests in t/
 
 BEGIN { $FindBin::Bin = "$FindBin::RealBin/../../t" }
 
@@ -10,7 +10,7 @@ use Neighbours;
 use Store qw($Good $Bad start);
 use Test::Nginx::Socket 'no_plan';
 
-# what other modules do behind the check: subrequests, redirects, bodies that
+# what other modules do after the check: subrequests, redirects, bodies that
 # come while the request waits
 
 our $Echo = <<'END';

@@ -1,6 +1,6 @@
 use FindBin ();
 
-# t/lib looks for what it needs beside the tests of t/
+# t/lib looks for files relative to the tests in t/
 
 BEGIN { $FindBin::Bin = "$FindBin::RealBin/../../t" }
 
@@ -11,8 +11,8 @@ use Neighbours;
 use Store qw($Good $Bad ask start);
 use Test::Nginx::Socket 'no_plan';
 
-# other modules in the lookup location: what they make of the answer nobody
-# sees, and what they answer themselves is judged like any other answer
+# other modules in the lookup location: what they change in the API's answer has
+# no effect, and an answer of their own is judged like any other
 
 our $Config = <<'END';
     location /t {
@@ -44,7 +44,7 @@ sub as_ever {
 }
 
 
-# what goes on behind a lookup that is cut off ends before the last of these
+# work that a cut-off lookup left behind ends before the last of these
 
 sub too_long {
     same_worker(sub {
@@ -53,7 +53,7 @@ sub too_long {
 }
 
 
-# what memcached would say, one request after the other
+# stands for memcached: answers one request after the other
 
 sub memcached {
     my (@answers) = @_;

@@ -1,7 +1,7 @@
 
 /*
- * Not part of anything: has a fault for each program of .ci/check/static, to
- * show that it reads what it is given, and would tell.
+ * Not part of the module: a fault for each program of .ci/check/static to find,
+ * which shows that the program works.
  */
 
 

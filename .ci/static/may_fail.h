@@ -1,7 +1,7 @@
 
 /*
- * What -fanalyzer of gcc cannot know: these return NULL when there is no
- * memory, so that whoever takes what they return for granted is found.
+ * What gcc's -fanalyzer cannot know: these return NULL when there is no memory.
+ * So it finds callers that do not check.
  */
 
 

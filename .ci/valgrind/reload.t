@@ -4,15 +4,16 @@
 #
 #     reload.t NGINX VALGRIND
 #
-# NGINX is run as it is, with the module and without; VALGRIND is a command that
-# runs it below Valgrind, and leaves in VALGRIND.reports a file for each process.
+# NGINX is run as it is, with the directives of the module and without them.
+# VALGRIND is a command that runs it under Valgrind, and writes a file for each
+# process to VALGRIND.reports.
 
 use strict;
 use warnings;
 
 use FindBin ();
 
-# t/lib looks for what it needs beside the tests of t/
+# t/lib looks for files relative to the tests in t/
 
 BEGIN { $FindBin::Bin = "$FindBin::RealBin/../../t" }
 
@@ -23,8 +24,8 @@ use Load;
 use POSIX ();
 use Test::More;
 
-# what the allocator may keep more of after 40 reloads, in KiB; a leak of a pool
-# is 640
+# how much more the allocator may keep after 40 reloads, in KiB; a pool leaked
+# at each of them would be 640
 
 use constant SLACK => 128;
 
@@ -97,7 +98,7 @@ my $plain = $config =~ s/api-tokens\/\$\w+/api-tokens\//r
 api('PUT', "tokens/$_") for @ids;
 api('PUT', 'faults/any', { delay => 20 });
 
-# nginx that runs, if any
+# the nginx that is running, if any
 
 my ($running, $owner) = (undef, $$);
 
@@ -126,7 +127,7 @@ for my $n (10, 50) {
 
     reloads("$n below Valgrind", [ $valgrind ], $config, $n);
 
-    # only the master has read the configuration as often
+    # only the master has read the configuration that often
 
     my ($master) = grep { !/\A(?:$before)\z/ } glob "$valgrind.reports/*.master";
 
@@ -141,7 +142,8 @@ diag("the master grew by $growth{'the module'} KiB,"
 done_testing();
 
 
-# the anonymous memory of the master, in KiB, after so many reloads each
+# the anonymous memory of the master, in KiB, after each of these numbers of
+# reloads
 
 sub reloads {
     my ($name, $command, $text, @when) = @_;

@@ -1,7 +1,7 @@
 package Configuration;
 
-# What the nginx of which allocations fail has to do: config(), with "workers",
-# and "size", that of its zones.
+# The configuration of the nginx whose allocations fail: config(), with
+# "workers", and with "size", the size of its zones.
 
 use strict;
 use warnings;
@@ -12,7 +12,7 @@ use FindBin ();
 
 our @EXPORT = qw(config);
 
-# whose tokens the locations ask for
+# the account that the locations require
 
 our $Account = 'ACC-8765-4321';
 
@@ -44,7 +44,7 @@ sub config {
        ['some_token', '$http_x_token'], ['some_scheme', '$arg_x'],
        ['some_on', 'on']);
 
-    # who may write reports
+    # root may write the reports
 
     my $user = $< == 0 ? "user root;\n" : '';
 
@@ -73,7 +73,7 @@ http {
     limit_req_zone \$auth_api_token_account_id zone=account:1m rate=100000r/s;
     map \$auth_api_token_account_id \$mapped { default 0; $Account 1; }
 
-    # each is made anew, of two parts
+    # each has a value that is put together anew, of two parts
 $made
 
     upstream token_api {
@@ -210,7 +210,7 @@ $headers
             try_files /n =204;
         }
 
-        # where it could not send the response, nginx does the post_action, and
+        # if nginx could not send the response, it runs the post_action, and
         # then waits for another request
 
         location /post {

@@ -1,10 +1,10 @@
 package Inject;
 
-# The nginx of which allocations fail, and the page of inject.c that says which.
+# The nginx whose allocations fail, and the page of inject.c that says which.
 #
 #     my $nginx = Inject->start($config, workers => 1);
 #     $nginx->arm(7);               the 7th from now on fails
-#     $nginx->disarm;               whether it did, see also "site"
+#     $nginx->disarm;               whether it did fail; "site" says where
 
 use strict;
 use warnings;
@@ -104,7 +104,7 @@ sub workers {
 }
 
 
-# ends it in good order; LeakSanitizer looks at what is left
+# ends it gracefully, so that LeakSanitizer looks at what is left
 
 sub stop {
     my ($self) = @_;
@@ -136,7 +136,7 @@ sub get {
 }
 
 
-# the nth from now on fails; or none, and they are counted
+# the nth from now on fails; with 0 none does, and they are counted
 
 sub arm {
     my ($self, $n) = @_;
@@ -169,7 +169,7 @@ sub since {
 }
 
 
-# how many there were
+# how many there were between arm() and disarm()
 
 sub count {
     my ($self) = @_;
@@ -178,7 +178,7 @@ sub count {
 }
 
 
-# in one process, or any; and, with "ours", only what this module asked for
+# counts those of one process, or of any; with "ours" only those of this module
 
 sub only {
     my ($self, $pid, $ours) = @_;
@@ -195,7 +195,7 @@ sub only {
 }
 
 
-# as until_true(), for what takes some milliseconds
+# like until_true(), for what takes only some milliseconds
 
 sub soon {
     my ($self, $what, $code) = @_;
@@ -209,7 +209,7 @@ sub soon {
 }
 
 
-# nothing is allocated any more
+# waits until nothing is allocated any more
 
 sub quiet {
     my ($self) = @_;

@@ -14,10 +14,10 @@
 
 
 /*
- * Lets the Nth allocation of an nginx fail, once.  It is linked in with
- * "--wrap": nginx calls __wrap_NAME in place of NAME.  With NGX_DEBUG_PALLOC
- * all that comes from a pool is an allocation of its own.  The page is a file
- * that t/alloc/run.pl writes and reads; the workers inherit it.
+ * Lets the Nth allocation of nginx fail, once.  It is linked in with "--wrap":
+ * nginx calls __wrap_NAME in place of NAME.  With NGX_DEBUG_PALLOC each
+ * allocation from a pool is a malloc() of its own.  The page is a file that
+ * t/alloc/run.pl writes and reads; the workers inherit it.
  */
 
 
@@ -25,16 +25,16 @@
 
 
 typedef struct {
-    uint64_t    target;         /* the one that fails, as seen; 0 is none */
-    uint64_t    pid;            /* in this process, or 0 for any */
-    uint64_t    low;            /* if called from this code, or 0 for any */
+    uint64_t    target;         /* the number that fails; 0 is none */
+    uint64_t    pid;            /* count in this process, or 0: in any */
+    uint64_t    low;            /* only from this code, or 0: from any */
     uint64_t    high;
-    uint64_t    seen;           /* how many there were */
+    uint64_t    seen;           /* how many were counted */
     uint64_t    failed;         /* how many failed */
     uint64_t    idle;           /* how often the master waited for a signal */
     uint64_t    free;           /* connections, when one was last asked for */
     uint64_t    last;           /* the process of the last allocation */
-    uint64_t    nframes;        /* who called what failed */
+    uint64_t    nframes;        /* the callers of the one that failed */
     uint64_t    frames[INJECT_FRAMES];
 } inject_page_t;
 
@@ -117,7 +117,7 @@ inject(void)
         }
     }
 
-    /* who else writes here writes none of what is written here */
+    /* run.pl also writes to the page, but not to these members */
 
     if (++page->seen != page->target) {
         return 0;
@@ -201,8 +201,8 @@ __wrap_ngx_get_connection(ngx_socket_t s, ngx_log_t *log)
 
 
 /*
- * No memory is needed for a digest, but it may fail; not while a configuration
- * is read, as nginx itself ends where init_module() fails.
+ * A digest needs no memory, but it may fail.  It does not fail here while a
+ * configuration is read: nginx itself exits if init_module() fails.
  */
 
 static int
@@ -233,7 +233,7 @@ __wrap_SHA256_Final(unsigned char *digest, SHA256_CTX *ctx)
 }
 
 
-/* the master has done what it was told by a signal */
+/* the master has done what the last signal told it to do */
 
 int
 __wrap_sigsuspend(const sigset_t *set)

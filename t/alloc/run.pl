@@ -1,19 +1,20 @@
 #!/usr/bin/perl
 
 # Lets each allocation fail, once, in turn, while nginx does each of the things
-# below.  .ci/check/alloc builds the nginx for it, and looks at what the
-# sanitizers say.
+# below.  .ci/check/alloc builds nginx for it, and looks at what the sanitizers
+# report.
 #
-#     t/alloc/run.pl [PATTERN]      of the names of cases
+#     t/alloc/run.pl [PATTERN]      only cases whose names match
 #
-# SHARE=2/3 in the environment does the second third of them, on ports that are
-# not those of the other thirds.
+# SHARE=2/3 in the environment runs the second third of them; each share needs
+# ports of its own.
 #
-# A case is asked once to count its allocations, and then once for each of them.
-# What may come of it: the answer that comes without a failure, 500 or 503, a
-# connection that nginx closes, or, where a variable has no value for want of
-# memory, a refusal.  The same request is answered rightly after it.  In the end
-# nothing is held: places, the queue, connections.
+# A case is run without a failure, to count its allocations, and then once for
+# each of them.  What may come of a failure: the answer that comes without it,
+# 500 or 503, a connection that nginx closes, or, where there is no memory for
+# the value of a variable, a refusal.  The same request is then answered
+# rightly.  In the end nothing is held: no lookup places, no queue, no
+# connections.
 
 use strict;
 use warnings;
@@ -35,9 +36,9 @@ use Test::More;
 use Time::HiRes qw(time);
 
 use constant {
-    MORE  => 5,     # than there were without a failure
+    MORE  => 5,     # runs beyond the count without a failure
 
-    # what comes before the module is asked is the same in most cases
+    # allocations before the module's own; in most cases they are the same
 
     EARLY => 18
 };
@@ -50,7 +51,7 @@ my $port = listen_port();
 my $only = @ARGV ? qr/$ARGV[0]/ : qr//;
 my ($nginx, $asked, %sites, %count);
 
-# nginx goes with who started it
+# nginx ends when this program does
 
 $SIG{PIPE} = 'IGNORE';
 $SIG{$_} = sub { exit 1 } for qw(HUP INT TERM);
@@ -120,7 +121,7 @@ sub http2 {
 }
 
 
-# one asks, and has to wait for the API, and then another
+# one asks, and has to wait for the API; meanwhile another asks too
 
 sub beside {
     my ($first, $second, $uri, $apart) = @_;
@@ -168,7 +169,7 @@ sub busy {
     $case->{tokens} = [map { token($_) } @ids];
     get($_, '/refresh') for @{$case->{tokens}};
 
-    # none is looked up twice in a second
+    # a token is not looked up twice within a second
 
     my $last = $case->{tokens}[-1];
     my $calls = figures()->{calls};
@@ -206,8 +207,8 @@ sub outdate {
 }
 
 
-# a case: "want" is the status without a failure, "before" makes ready for it,
-# "ask" does it and returns the responses; "like" is what the body has to be
+# a case: "want" is the status without a failure, "before" prepares it, "ask"
+# does it and returns the responses, "like" has to match the body
 
 my @cases = (
     { name => 'hit', want => 204, once => \&known, early => 1,
@@ -423,7 +424,7 @@ sub run {
 
     $case->{once}->($case) if $case->{once};
 
-    # until all that is done once is done
+    # three times, so that what nginx does only once is behind it
 
     $asked = 0;
 
@@ -437,7 +438,7 @@ sub run {
     my $workers = join ' ', $nginx->workers;
     my @wrong;
 
-    # up to where the API is asked, who is alone does the same
+    # up to where the API is asked, a case with one request covers the same
 
     for (my $i = $case->{early} || $asked || EARLY; $i <= $n + MORE; $i++) {
         my ($failed, @responses) = once($case, $i);
@@ -493,7 +494,7 @@ sub run {
 }
 
 
-# how many are free, or kept alive to the API
+# how many connections are free, or kept alive to the API
 
 sub connections {
     $nginx->quiet;
@@ -527,7 +528,7 @@ sub judge {
     my $status = $response->{status};
 
     # HTTP/2: nginx has queued the header, and then gives the stream up, but
-    # waits until the header is sent, which nobody does
+    # waits until the header is sent, which never happens
 
     return 'nginx' if $response->{hung}
         && "@site" =~ /\bngx_http_cleanup_add\S* ngx_http_v2_header_filter/;
@@ -536,11 +537,11 @@ sub judge {
     return 'closed' if $status == 0;
     return $status if $status != $case->{want} && $status =~ /\A50[03]\z/;
 
-    # of what a backend of nginx itself did
+    # nginx itself failed to ask a backend
 
     return $status if $case->{backend} && $status == 502;
 
-    # nginx takes a variable that failed for an empty one
+    # nginx treats a variable that failed as an empty one
 
     return 'refused' if $status != $case->{want} && $status =~ /\A40[13]\z/
         && grep { /\Angx_http_get_indexed_variable\b/ } @site;
@@ -558,8 +559,8 @@ sub judge {
 }
 
 
-# a reload, of which only what this module asks for fails: the configuration
-# that there was stays in force
+# a reload in which only this module's allocations fail: the old configuration
+# stays in force
 
 sub reload {
     my ($name, %option) = @_;
@@ -642,7 +643,7 @@ for my $i (0 .. $#cases) {
     run($cases[$i]) if $cases[$i]{name} =~ $only && mine($i);
 }
 
-# what a new zone takes comes last
+# the allocations for a new zone come last
 
 if ('reload' =~ $only && mine(0)) {
     my $n = reload('reload');

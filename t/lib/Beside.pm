@@ -6,24 +6,24 @@ package Beside;
 #     TEST_NGINX_BEFORE    before this module
 #     TEST_NGINX_AFTER     after it
 #
-# Each is switched on for the whole server, where that leaves answers as they
-# are, by what the table below has for it:
+# The table below says how each is switched on for the whole server, where that
+# leaves the answers as they are:
 #
-#     package     of Debian, after "libnginx-mod-"
+#     package     of Debian, without "libnginx-mod-"
 #     files       what is loaded, but for those of "needs"
-#     main, http, server, upstream    directives, one a line; those in "http"
-#                 stand back where a block has the same one
+#     main, http, server, upstream    directives, one a line; one in "http" is
+#                 left out where a block has the same directive
 #     not_any     a directive that is left out where a block has "satisfy any",
-#                 because what it allows passes then
-#     out         blocks that are left out, with the cause
+#                 because with it whatever the directive allows passes
+#     out         blocks that are left out, with the reason
 #
-# Filters of bodies look for the member "lastAccessAt", which only the emulator
-# has: if they saw an answer to a lookup, it would be none.
+# Body filters look for the member "lastAccessAt", which only the emulator
+# sends: if they saw the answer to a lookup, they would spoil it.
 #
-# "core" is no module: it stands for those that nginx always has.
+# "core" is not a module: it stands for those that nginx always has.
 #
-# A module that cannot be switched on for the whole server says in a comment what
-# it is, and is tested in .ci/beside/*.t.
+# Where a module cannot be switched on for the whole server, a comment says why,
+# and .ci/beside/*.t tests it.
 
 use strict;
 use warnings;
@@ -41,7 +41,8 @@ $packages ||= 'modules';
 
 my $files = tempdir(CLEANUP => 1);
 
-# what a script in the lookup location asks for is a subrequest of its own
+# requests that a script in the lookup location makes are subrequests, which
+# filters see
 
 my %below = (
     'content.t' => [ '1 2 3', 'its filter sees what is asked below the lookup' ]
@@ -71,12 +72,12 @@ my %modules = (
         http    => 'proxy_cache_purge PURGE from all;'
     },
 
-    # What nginx always has.  Not for the whole server: auth_request allows what
-    # the tests expect to be refused, a post_action is also the post_action of
-    # its own location, and nginx closes the connection after some rounds,
-    # add_after_body changes every body, and charset every type.  Filters that
-    # change bodies take away their length, ETag and ranges, so that those look
-    # at JSON only, as lookups are.
+    # What nginx always has.  Some cannot be on for the whole server:
+    # auth_request allows what the tests expect to be refused; a post_action is
+    # also run after itself, until nginx closes the connection; add_after_body
+    # changes every body, and charset every type.  Filters that change bodies
+    # take away their length, ETag and ranges, so they are on for JSON only,
+    # which lookups are.
 
     core => {
         http => <<'END',
@@ -154,7 +155,7 @@ more_set_input_headers 'X-Beside-More: in';
 END
     },
 
-    # makes errors of what is no image
+    # answers with an error where the body is not an image
 
     image_filter => { package => 'http-image-filter' },
 
@@ -257,7 +258,7 @@ END
         out     => { 'post_action.t' => [ '4 5 11', $left ] }
     },
 
-    # none of the modules of streams sees a request
+    # no stream module sees an HTTP request
 
     stream => {
         package => 'stream',
@@ -312,7 +313,7 @@ END
         upstream => 'fair;'
     },
 
-    # makes errors of what is no XML
+    # answers with an error where the body is not XML
 
     xslt_filter => { package => 'http-xslt-filter' }
 );
@@ -324,7 +325,7 @@ if (@before || @after) {
     $ENV{"TEST_NGINX_BESIDE_PORT$_"} = $ENV{TEST_NGINX_PORT} + 20 + $_
         for 1 .. 3;
 
-    # listening and sleeping take connections too, and a test has 64
+    # listening and sleeping take connections too, and 64 are the default
 
     Test::Nginx::Util::worker_connections(512);
 
@@ -337,7 +338,7 @@ sub modules {
 }
 
 
-# modules of a block come between those of the environment
+# the modules of a block come between those that the environment names
 
 sub load {
     my ($before, $after) = map { defined $_ ? $_ : '' } @_[0, 1];
@@ -365,7 +366,7 @@ sub files {
 }
 
 
-# puts what switches modules on into a block
+# adds to a block the directives that switch the modules on
 
 sub switch_on {
     my ($block) = @_;
@@ -374,7 +375,7 @@ sub switch_on {
     my @modules = map { $modules{$_} } grep { !$seen{$_}++ }
                   map { (@{$modules{$_}{needs} || []}, $_) } @before, @after;
 
-    # variables of all of them together are many
+    # all of them together have many variables
 
     add($block, 'http_config', "variables_hash_max_size 2048;\n"
                                . 'variables_hash_bucket_size 128;') if @modules;
@@ -421,7 +422,7 @@ sub write_files {
     write_file('beside.js', 'export default { log: r => '
                . 'r.uri + r.variables.auth_api_token_result };');
 
-    # one node of a tree, no data, and what describes it
+    # a tree of one node, no data, and the metadata
 
     my %format = (
         binary_format_major_version => "\xa1\2",
