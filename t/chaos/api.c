@@ -163,7 +163,7 @@ api_garbage(api_t *c)
     if (c->word) {
         n = api_body(c, body);
 
-        /* nobody may pass with what this one says */
+        /* nobody may pass by this answer */
 
         words[c->word].said = 0;
     }
@@ -196,7 +196,7 @@ api_garbage(api_t *c)
 }
 
 
-/* what it says is decided when it is asked, however long the answer takes */
+/* the answer is decided when the API is asked, however long it takes */
 
 static void
 api_asked(api_t *c)

@@ -119,7 +119,7 @@ chaos_bounds(gen_t *g, const char *body)
 }
 
 
-/* nobody is killed or leaves: they are exact */
+/* while no worker is killed and no client leaves, they are exact */
 
 static void
 chaos_exact(gen_t *g, const char *before, const char *after, epoch_t *was,

@@ -214,7 +214,7 @@ typedef struct {
 
 typedef struct {
     int          status;
-    char        *value;                /* of X-R, ends with a null */
+    char        *value;                /* of X-R, null-terminated */
     usec_t       at;
     int          late;                 /* the client did not read at once */
 } answer_t;

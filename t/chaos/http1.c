@@ -289,7 +289,7 @@ http1_purged(http1_t *c, request_t *r, answer_t *a)
 }
 
 
-/* an answer whose head is all there; 0 if there is none */
+/* reads an answer whose head is complete; 0 if there is none */
 
 static int
 http1_answer(http1_t *c)

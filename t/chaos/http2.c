@@ -139,7 +139,7 @@ http2_on_close(nghttp2_session *session, int32_t id, uint32_t code,
         return 0;
     }
 
-    /* reset by us, or not taken any more by a worker that goes */
+    /* reset by us, or refused by a worker that is exiting */
 
     if (s->used == 1) {
         waiting--;

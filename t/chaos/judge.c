@@ -9,8 +9,8 @@
 
 
 /*
- * Whether an answer is right.  The name of a token says which answer of the API
- * the facts are from, and nginx tells the time at which it decided, by the
+ * Whether an answer is right.  The name of a token says from which answer of
+ * the API the facts are, and nginx tells the time at which it decided, by the
  * clock by which it counts ages: so there is nothing to guess but how coarse
  * that clock is.
  */
@@ -22,7 +22,7 @@
 #define WORKERS     16
 
 #define MARGIN      (2 * SEC)
-#define FOREVER     (20 * SEC)         /* longer than anything is true */
+#define FOREVER     (20 * SEC)         /* longer than any fact is valid */
 
 
 typedef struct {

@@ -358,7 +358,7 @@ nginx_figure(const char *body, const char *name)
 }
 
 
-/* how many connections one worker takes, while the others are stopped */
+/* how many connections one worker accepts while the others are stopped */
 
 int
 nginx_slots(pid_t pid)

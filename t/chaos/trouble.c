@@ -11,9 +11,9 @@
  * When an answer of 503, or stale facts, are right: while an API or a worker is
  * not well, and until the breaker may have closed again.
  *
- * The breaker waits for 1 s, then for 2, 4, ... each time its probe fails: in
- * all for no longer than the trouble lasted, and a second.  A lookup that came
- * after the trouble, and was answered, has closed it.
+ * The breaker waits for 1 s, then for 2, 4, ... each time its probe fails: once
+ * the trouble is over, for no longer than that lasted, and a second.  A lookup
+ * that came after the trouble, and was answered, has closed it.
  */
 
 
@@ -34,7 +34,7 @@ static unsigned   n[APIS];
 static int        depth[APIS];
 
 
-/* before there is any, one that never was */
+/* the latest trouble; before the first, an empty one */
 
 static trouble_t *
 trouble_last(int api)
@@ -184,7 +184,7 @@ purge_latest(usec_t (*list)[2], int size, usec_t before, usec_t floor)
 }
 
 
-/* what was sent then must not pass with what the API was asked before that */
+/* a request sent then must not pass by an answer to an earlier lookup */
 
 usec_t
 purge_floor(epoch_t *epoch, int token, int account, usec_t sent)

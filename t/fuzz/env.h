@@ -21,7 +21,7 @@
 #define T(name)  NGX_HTTP_AUTH_API_TOKEN_##name
 
 
-/* what libFuzzer calls */
+/* libFuzzer calls it with each input */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -130,7 +130,7 @@ model_time_of(model_t *m, ngx_msec_t ms)
 }
 
 
-/* who lost all still can ask: of each lease that there is, and no more */
+/* after all is lost, each lease can be had again, and no more than those */
 
 void
 model_finish(model_t *m)

@@ -8,8 +8,8 @@
 
 
 /*
- * The clock where it wraps: on 32-bit systems after 49.7 days, and nowhere else
- * in this life.
+ * The clock where it wraps: on 32-bit systems after 49.7 days, and elsewhere
+ * never in practice.
  */
 
 
@@ -340,7 +340,7 @@ test_turns(void)
 }
 
 
-/* every 100 ms it is looked who is gone */
+/* every 100 ms the store looks for processes that are gone */
 
 static void
 test_reaped(void)
