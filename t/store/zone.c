@@ -42,6 +42,7 @@ typedef struct {
 
 static int zone_find(const char *pid, zone_t *zones);
 static int zone_map(zone_t *zone);
+static void zone_again(char **argv);
 static int zone_copy(int fd, zone_t *zone);
 static ngx_http_auth_api_token_store_t *zone_store(zone_t *zone);
 static int zone_inside(zone_t *zone, void *p, size_t size);
@@ -88,7 +89,15 @@ main(int argc, char **argv)
         /* where addresses are few, what is smaller may be in the way */
 
         if (zone_map(&zones[i]) != 0) {
-            failed |= (zones[i].size >= ZONE_MIN);
+
+            if (zones[i].size >= ZONE_MIN) {
+                zone_again(argv);
+
+                fprintf(stderr, "zone: no memory to be had at %p\n",
+                        zones[i].start);
+                failed = 1;
+            }
+
             continue;
         }
 
@@ -174,12 +183,30 @@ zone_map(zone_t *zone)
 
     /* old kernels take the address for a hint */
 
-    if (p != zone->start) {
-        fprintf(stderr, "zone: no memory to be had at %p\n", zone->start);
-        return -1;
+    return p == zone->start ? 0 : -1;
+}
+
+
+/* begins anew, where the program itself lies elsewhere by then */
+
+static void
+zone_again(char **argv)
+{
+    int    n;
+    char  *tries, text[16];
+
+    tries = getenv("ZONE_TRIES");
+    n = tries ? atoi(tries) : 0;
+
+    if (n == ZONE_TRIES) {
+        return;
     }
 
-    return 0;
+    (void) snprintf(text, sizeof(text), "%d", n + 1);
+    (void) setenv("ZONE_TRIES", text, 1);
+    (void) execv("/proc/self/exe", argv);
+
+    perror("zone");
 }
 
 
