@@ -98,7 +98,7 @@ FUZZ_SECONDS =	60
 fuzz:
 	FUZZ_SECONDS=$(FUZZ_SECONDS) t/fuzz/run
 
-# the lines of src/ that the suite does not run
+# the lines of src/ that no test runs
 
 coverage:	deps-test module $(ZONE) $(NEIGHBOURS)
 	TEST_NGINX_ZONE=$(ZONE) TEST_NGINX_NEIGHBOURS=$(NEIGHBOURS) .ci/coverage
