@@ -223,7 +223,8 @@ for my $modules ([@a], [reverse @a], [$a[0]], [@a, @a],
                  [{ id => 'MOD-0001:a', code => 'b:c' }, $a[2]],
                  [{ id => "\x{e9}%\"", code => "\\\n|=;" }, $a[2]],
                  [{ id => '-', code => '-' }, { id => '*', code => '?' }],
-                 [{}], [{ id => 'MOD-0001', code => 'a' }, {}],
+                 [{}], [{}, { code => 'a' }],
+                 [{ id => 'MOD-0001', code => 'a' }, {}],
                  [{ id => 'MOD-0001', code => 'a', name => 'x',
                     settings => { id => 'MOD-0009', code => 'z' } }])
 {
