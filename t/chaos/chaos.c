@@ -13,9 +13,9 @@
 /*
  *     chaos NGINX MODULE ZONE DIR LOGS PORT SEED SECONDS
  *
- * NGINX is the binary, MODULE what it has to load, or "", ZONE t/store/zone.c,
- * DIR an empty directory, LOGS one on a small disk.  Ends with 0 if all was
- * well.
+ * NGINX is the binary, MODULE what it has to load, or "", ZONE the program of
+ * t/store/zone.c, DIR an empty directory, LOGS one on a small disk.  Ends with
+ * 0 if all was well.
  */
 
 
