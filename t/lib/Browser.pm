@@ -27,7 +27,9 @@ sub start {
     my ($class) = @_;
 
     my $dir = tempdir(CLEANUP => 1);
-    my $pid = open my $out, '-|', 'chromedriver', '--port=0',
+    # a group of its own, as Chromium may outlive it
+
+    my $pid = open my $out, '-|', 'setsid', 'chromedriver', '--port=0',
                    "--log-path=$dir/chromedriver.log"
         or die "chromedriver: $!";
 
@@ -232,10 +234,8 @@ sub DESTROY {
 
     local ($?, $@);
 
-    # this ends Chromium, too
-
     eval { $self->session(DELETE => '') } if $self->{session};
-    kill TERM => $self->{pid};
+    kill TERM => -$self->{pid};
     close $self->{out};
 }
 
