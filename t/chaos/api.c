@@ -48,17 +48,12 @@ static void api_read(event_t *ev, uint32_t what);
 static void
 api_close(api_t *c, int reset)
 {
-    struct linger  linger;
-
     if (c->ev.fd == -1) {
         return;
     }
 
     if (reset) {
-        linger.l_onoff = 1;
-        linger.l_linger = 0;
-        (void) setsockopt(c->ev.fd, SOL_SOCKET, SO_LINGER, &linger,
-                          sizeof(linger));
+        loop_reset(&c->ev);
     }
 
     loop_cancel(&c->alarm);

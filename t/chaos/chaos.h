@@ -81,6 +81,7 @@ void loop_init(void);
 void loop_run(usec_t until);
 void loop_watch(event_t *ev, uint32_t events);
 void loop_forget(event_t *ev);
+void loop_reset(event_t *ev);
 void loop_alarm(alarm_t *alarm, usec_t at);
 void loop_cancel(alarm_t *alarm);
 

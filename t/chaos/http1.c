@@ -60,8 +60,6 @@ static void http1_event(event_t *ev, uint32_t what);
 static void
 http1_close_it(http1_t *c, int by_us, int reset)
 {
-    struct linger  linger;
-
     for ( /* void */ ; c->head != c->tail; c->head++) {
 
         if (c->probe) {
@@ -81,10 +79,7 @@ http1_close_it(http1_t *c, int by_us, int reset)
     }
 
     if (reset) {
-        linger.l_onoff = 1;
-        linger.l_linger = 0;
-        (void) setsockopt(c->ev.fd, SOL_SOCKET, SO_LINGER, &linger,
-                          sizeof(linger));
+        loop_reset(&c->ev);
     }
 
     loop_cancel(&c->alarm);

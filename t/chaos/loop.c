@@ -6,6 +6,7 @@
 
 #include "chaos.h"
 #include <time.h>
+#include <sys/socket.h>
 
 
 /* events, alarms and dice */
@@ -181,6 +182,20 @@ loop_forget(event_t *ev)
 
     ev->fd = -1;
     ev->events = 0;
+}
+
+
+/* what closes the connection then resets it */
+
+void
+loop_reset(event_t *ev)
+{
+    struct linger  linger;
+
+    linger.l_onoff = 1;
+    linger.l_linger = 0;
+
+    (void) setsockopt(ev->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
 
