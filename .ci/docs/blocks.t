@@ -6,14 +6,13 @@
 use strict;
 use warnings;
 
-use Cwd qw(abs_path getcwd);
+use Cwd qw(abs_path);
 use File::Basename qw(basename dirname);
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use Test::More;
 
 my $nginx = $ENV{TEST_NGINX_BINARY} || 'nginx';
-my $top = getcwd();
 my $dir = tempdir(CLEANUP => 1);
 
 # where a statement belongs; what is not named here belongs to a location
@@ -216,8 +215,9 @@ sub prepare {
         symlink abs_path($file), $link or die "$link: $!\n";
     }
 
-    symlink "$top/conf-examples/auth-api-token", "$dir/conf/auth-api-token"
-        or die "auth-api-token: $!\n";
+    for my $file (glob 'conf-examples/auth-api-token/*') {
+        put('auth-api-token/' . basename($file), text_of($file));
+    }
 
     for my $file (glob '/etc/nginx/*_params') {
         symlink $file, "$dir/conf/" . basename($file);
