@@ -78,9 +78,13 @@ sub code {
         $code{figures}{"$name\{" . join(',', $labels =~ /(\w+)=/g) . '}'} = 1;
     }
 
-    if ($all =~ /^${prefix}_cache_status_variable\(.*?^\{(.*?)^\}/ms) {
-        $code{statuses}{$_} = 1 for $1 =~ /ngx_string\("([A-Z]+|-)"\)/g;
-    }
+    # names[] = { ngx_string("NAME"), ...
+
+    my ($names) = $all =~ /^${prefix}_cache_status_variable\([^{]*\{[^}]*
+                           \bnames\[\]\ =\ \{(.*?)\};/msx;
+
+    $code{statuses}{$_} = 1
+        for ($names // '') =~ /ngx_string\("([A-Z]+|-)"\)/g;
 
     parameters(\%code, $all);
 
@@ -99,7 +103,7 @@ sub code {
     counted(\%code, 'figures', keys(%{$code{figures}}) - 1,
             $metrics =~ /"(?:counter|gauge|histogram)"/g);
     counted(\%code, 'cache statuses', scalar(keys %{$code{statuses}}),
-            ($all =~ /\b${prefix}_FROM_\w+(?=[^{}]*\}\s*${prefix}_from_e;)/gi));
+            split /,/, $names // '');
 
     return \%code;
 }

@@ -511,7 +511,7 @@ sub plant_all {
           sub { s/,dry_run=/,trial=/ },
           qr/row of Figures: none for requests_total\{result,trial="on"\}/);
     plant('a figure in the reference', 'docs/operating.md',
-          sub { s/`zone_resets_total`/`resets_total`/ },
+          sub { s/^\| `zone_resets_total`/| `resets_total`/m },
           qr/row of Figures: resets_total is not in the code/);
     plant('a name in JSON', $metrics,
           sub { s/"requests_dry_run"/"requests_trial"/ },
