@@ -36,7 +36,10 @@ for my $file (@files) {
     # a pattern stands for all that it matches
 
     while ($text =~ m{`((?:\.ci|conf-examples|docs|src|t)/[\w./*-]*)`}g) {
-        push @missing, $1 if !glob("$1") || !-e (glob $1)[0];
+        my $name = $1;
+        my ($found) = glob $name;
+
+        push @missing, $name if !defined $found || !-e $found;
         $names++;
     }
 
