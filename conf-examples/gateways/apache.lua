@@ -11,7 +11,7 @@ local names = {
     "X-MPT-Extensions"
 }
 
--- what of a refusal is for the client
+-- what the client gets of a refusal
 
 local handed_on = {
     "WWW-Authenticate", "Retry-After", "Cache-Control", "Vary"
@@ -21,7 +21,7 @@ http.TIMEOUT = 12
 
 
 function check(r)
-    -- what the client says of itself; backends may take "_" for "-"
+    -- remove what the client says about itself; backends may take "_" for "-"
 
     for name in pairs(r:headers_in_table()) do
         if name:lower():find("^x[-_]mpt") then
@@ -29,8 +29,8 @@ function check(r)
         end
     end
 
-    -- Apache removes the headers that Connection names, on their way to the
-    -- backend, and with them who is calling
+    -- Apache removes the headers that Connection names from the request to the
+    -- backend, and with them the caller's identity
 
     if (r.headers_in["Connection"] or ""):lower():find("x-mpt", 1, true) then
         return 400

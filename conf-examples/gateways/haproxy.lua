@@ -7,7 +7,7 @@ local names = {
     "x-mpt-extensions"
 }
 
--- what of a refusal is for the client
+-- what the client gets of a refusal
 
 local handed_on = {
     "content-type", "www-authenticate", "retry-after", "cache-control", "vary"
@@ -40,7 +40,7 @@ core.register_action("api_token", { "http-req" }, function(txn, url)
         url = url,
         timeout = 12000,
         headers = {
-            -- all of them: two are for the authority to refuse
+            -- all of them: the authority refuses a request with two
             ["authorization"] = values(headers, "authorization"),
             ["traceparent"] = values(headers, "traceparent"),
             ["x-forwarded-for"] = { tostring(txn.f:src()) },
