@@ -58,7 +58,8 @@ is("$request->{method} $request->{uri}",
    'GET /public/v1/accounts/api-tokens/TKN-1234-5678', 'request line');
 is(lines_of($request), 'Host: token_api, '
    . 'Authorization: Bearer <TKN-1234-5678>, Accept: application/json, '
-   . 'User-Agent: ngx_http_auth_api_token_module/0.1.0', 'headers');
+   . 'User-Agent: ngx_http_auth_api_token_module/' . module_version(),
+   'headers');
 --- calls: 1
 
 

@@ -18,6 +18,7 @@ our %Body = ('application/json' => qr/\A\{.*\}\n\z/,
              $Prometheus => qr/\A# HELP /,
              $Html => qr/\A<!DOCTYPE html>\n.*<\/html>\n\z/s);
 
+our $Version = module_version();
 our ($Nginx) = `nginx -v 2>&1` =~ m{nginx/([0-9.]+)};
 
 
@@ -206,7 +207,7 @@ is($response->{headers}{'content-type'}, 'application/json', 'type');
 is($response->{headers}{'cache-control'}, 'no-store', 'not kept');
 is(join(' ', sort keys %$status), 'nginx timestamp_seconds version zones',
    'members');
-is(join(' ', @$status{qw(version nginx)}), "0.1.0 $Nginx", 'versions');
+is(join(' ', @$status{qw(version nginx)}), "$Version $Nginx", 'versions');
 cmp_ok(abs($status->{timestamp_seconds} - time), '<', 60, 'time');
 is(join(' ', sort keys %{$status->{zones}}), 'tokens', 'zones');
 is(join(' ', sort keys %$zone),
@@ -253,7 +254,7 @@ is($response->{headers}{'cache-control'}, 'no-store', 'not kept');
 my $sample = prometheus('one zone');
 my $metric = 'nginx_auth_api_token_';
 
-is($sample->{"${metric}build_info {nginx=$Nginx,version=0.1.0}"}, 1,
+is($sample->{"${metric}build_info {nginx=$Nginx,version=$Version}"}, 1,
    'versions');
 is($sample->{"${metric}requests_total {result=$_,zone=tokens}"}, 0, $_)
     for @Reasons;
@@ -374,7 +375,7 @@ for my $uri (qw(/status /json /prometheus /html)) {
 --- perl
 is_deeply(zones(), {}, 'JSON');
 is_deeply(prometheus('no zone'),
-          { "nginx_auth_api_token_build_info {nginx=$Nginx,version=0.1.0}" => 1 },
+          { "nginx_auth_api_token_build_info {nginx=$Nginx,version=$Version}" => 1 },
           'Prometheus');
 
 

@@ -29,6 +29,8 @@
 
 
 #define NGX_HTTP_AUTH_API_TOKEN_VERSION  "0.1.0"
+#define NGX_HTTP_AUTH_API_TOKEN_VER      "ngx_http_auth_api_token_module/"    \
+                                         NGX_HTTP_AUTH_API_TOKEN_VERSION
 
 
 typedef struct {

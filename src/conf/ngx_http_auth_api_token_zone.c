@@ -382,6 +382,11 @@ ngx_http_auth_api_token_init_module(ngx_cycle_t *cycle)
     ngx_http_auth_api_token_loc_conf_t   **check;
     ngx_http_auth_api_token_main_conf_t   *amcf;
 
+    if (!ngx_test_config) {
+        ngx_log_error(NGX_LOG_NOTICE, cycle->log, 0,
+                      NGX_HTTP_AUTH_API_TOKEN_VER);
+    }
+
     amcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_auth_api_token_module);
     if (amcf == NULL) {

@@ -235,8 +235,7 @@ ngx_http_auth_api_token_init_headers(ngx_http_auth_api_token_lookup_t *lookup)
     ngx_http_request_t  *r;
 
     static ngx_str_t  accept = ngx_string("application/json");
-    static ngx_str_t  agent = ngx_string("ngx_http_auth_api_token_module/"
-                                         NGX_HTTP_AUTH_API_TOKEN_VERSION);
+    static ngx_str_t  agent = ngx_string(NGX_HTTP_AUTH_API_TOKEN_VER);
 
     r = lookup->request;
 

@@ -35,7 +35,8 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(api api_connections client exchange figures moved read_response
                  request_of token until_true all_read nginx_log nginx_pid
-                 worker_pids listen_port check_zone $Location @IdentityHeaders);
+                 worker_pids listen_port check_zone module_version
+                 $Location @IdentityHeaders);
 
 our $Secret = 'MADEUPmadeup0123456789MADEUPmadeup'
               . '0123456789MADEUPmadeup01234567';
@@ -357,6 +358,18 @@ sub nginx_pid {
 
 sub worker_pids {
     return split ' ', `pgrep -P ${\nginx_pid()}`;
+}
+
+
+sub module_version {
+    my $file = "$FindBin::Bin/../src/conf/ngx_http_auth_api_token_conf.h";
+
+    open my $in, '<', $file or die "$file: $!";
+    local $/;
+    my ($version) = <$in> =~ /^#define NGX_HTTP_AUTH_API_TOKEN_VERSION +"(.+)"$/m
+        or die "no version in $file";
+
+    return $version;
 }
 
 
