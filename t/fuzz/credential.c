@@ -12,7 +12,7 @@
 
 /*
  * What a request's credential is taken for, compared with what RFC 9110, RFC
- * 6750 and the README say it is.
+ * 6750 and docs/directives.md say it is.
  *
  * The input is a byte of flags, and the value of the header or of a variable;
  * with CREDENTIAL_SAYS a line comes before it: the variable of _https.
@@ -151,7 +151,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 }
 
 
-/* the README, "auth_api_token" and "auth_api_token_https" */
+/* docs/directives.md, "auth_api_token" and "auth_api_token_https" */
 
 static void
 naive_read(ngx_uint_t flags, ngx_str_t *says, ngx_str_t value, naive_t *n)

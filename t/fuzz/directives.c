@@ -11,8 +11,8 @@
 
 
 /*
- * What directives accept, compared with what the README says of them; and
- * what they made of it, written again, has to be accepted as the same.
+ * What directives accept, compared with what docs/directives.md says of them;
+ * and what they made of it, written again, has to be accepted as the same.
  *
  * The input is the name of a directive and its arguments, each on a line, after
  * a number if an allocation is to fail.

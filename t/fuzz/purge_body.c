@@ -9,8 +9,8 @@
 
 
 /*
- * What a body asks to forget, compared with what the README says of it, read
- * naively.
+ * What a body asks to forget, compared with what docs/operating.md says of it,
+ * read naively.
  *
  * The input is the body, after a number if an allocation is to fail.
  */
