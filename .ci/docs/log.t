@@ -31,6 +31,7 @@ my @others = (
     "dlopen() \"$any\" failed",
     'exited on signal',
     'host not found in upstream',
+    "malloc($any) failed",
     "module \"$any\" is not binary compatible",
     "module \"$any\" version $any instead of $any",
     'no live upstreams',
