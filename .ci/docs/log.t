@@ -101,14 +101,21 @@ sub statement {
 
 my (%said, %must);
 
-my @files = glob "$top/src/*.c $top/src/*/*.[ch]";
+my %code = map { my $file = s{\A\Q$top\E/}{}r; ($file, slurp($file)) }
+           glob "$top/src/*.c $top/src/*/*.[ch]";
 
-for my $path (@files) {
-    my $file = $path =~ s{\A\Q$top\E/}{}r;
-    my $code = slurp($file);
+# macros that are strings; the version is a value like any other
+
+my %macro = map { s/\\\n//gr =~ /^#define (\w+) +("[^\n]*)$/mg } values %code;
+
+$macro{NGX_HTTP_AUTH_API_TOKEN_VERSION} = "\"$any\"";
+
+for my $file (sort keys %code) {
+    my $code = $code{$file};
 
     $code =~ s{($string)|/\*.*?\*/}{$1 // ' '}ges;
     $code =~ s/^#\s*include.*$//mg;
+    $code =~ s/\b([A-Z_]+)\b/$macro{$1} \/\/ $1/ge for 1 .. 2;
 
     $said{$_} = $file for strings($code);
 
