@@ -45,9 +45,7 @@ my @others = (
 
 # what stands in the first column and is no text: it tells when to look there
 
-my %words = map { $_ => 0 } qw(
-    Content-Security-Policy directio fcntl limit_req map
-);
+my %words = map { $_ => 0 } qw(directio fcntl limit_req map);
 
 
 sub slurp {
