@@ -13,44 +13,16 @@
 static void ngx_http_auth_api_token_release(ngx_cycle_t *cycle,
     ngx_uint_t (*gone)(ngx_pid_t pid));
 static ngx_uint_t ngx_http_auth_api_token_going(ngx_pid_t pid);
-
-#if (NGX_PTR_SIZE == 4)
-
-static void ngx_http_auth_api_token_tidy(ngx_event_t *ev);
-
-
-static ngx_event_t       ngx_http_auth_api_token_tidy_event;
-static ngx_connection_t  ngx_http_auth_api_token_tidy_dummy;
-
-#endif
+static void ngx_http_auth_api_token_init_tidy(ngx_cycle_t *cycle);
 
 
 ngx_int_t
 ngx_http_auth_api_token_init_process(ngx_cycle_t *cycle)
 {
-#if (NGX_PTR_SIZE == 4)
-    ngx_event_t  *ev;
-#endif
-
     ngx_http_auth_api_token_release(cycle, ngx_http_auth_api_token_gone);
     ngx_http_auth_api_token_release(cycle, ngx_http_auth_api_token_going);
 
-#if (NGX_PTR_SIZE == 4)
-
-    /* ngx_msec_t has 32 bits, and wraps after 49.7 days */
-
-    ev = &ngx_http_auth_api_token_tidy_event;
-
-    ngx_http_auth_api_token_tidy_dummy.fd = (ngx_socket_t) -1;
-
-    ev->handler = ngx_http_auth_api_token_tidy;
-    ev->data = &ngx_http_auth_api_token_tidy_dummy;
-    ev->log = cycle->log;
-    ev->cancelable = 1;
-
-    ngx_http_auth_api_token_tidy(ev);
-
-#endif
+    ngx_http_auth_api_token_init_tidy(cycle);
 
     return NGX_OK;
 }
@@ -88,7 +60,7 @@ ngx_http_auth_api_token_release(ngx_cycle_t *cycle,
 }
 
 
-/* the master reaps who died before it starts another worker */
+/* the master reaps a worker that died before it starts another one */
 
 ngx_uint_t
 ngx_http_auth_api_token_gone(ngx_pid_t pid)
@@ -106,7 +78,7 @@ ngx_http_auth_api_token_going(ngx_pid_t pid)
 
 #if (NGX_PTR_SIZE == 4)
 
-/* when a worker starts, as few live as long as TIDY, and then every TIDY */
+/* ngx_msec_t has 32 bits, and wraps after 49.7 days */
 
 static void
 ngx_http_auth_api_token_tidy(ngx_event_t *ev)
@@ -131,6 +103,34 @@ ngx_http_auth_api_token_tidy(ngx_event_t *ev)
     }
 
     ngx_add_timer(ev, NGX_HTTP_AUTH_API_TOKEN_TIDY);
+}
+
+
+/* at the start, as few workers live as long as TIDY, and then every TIDY */
+
+static void
+ngx_http_auth_api_token_init_tidy(ngx_cycle_t *cycle)
+{
+    static ngx_event_t       ev;
+    static ngx_connection_t  dummy;
+
+    dummy.fd = (ngx_socket_t) -1;
+
+    ev.handler = ngx_http_auth_api_token_tidy;
+    ev.data = &dummy;
+    ev.log = cycle->log;
+    ev.cancelable = 1;
+
+    ngx_http_auth_api_token_tidy(&ev);
+}
+
+#else
+
+/* with 64 bits it never wraps */
+
+static void
+ngx_http_auth_api_token_init_tidy(ngx_cycle_t *cycle)
+{
 }
 
 #endif
