@@ -21,27 +21,38 @@
     ((ngx_msec_int_t) ((now) - (time)) > NGX_HTTP_AUTH_API_TOKEN_TIDY)
 
 
-static void ngx_http_auth_api_token_store_void(
+/* whether a record is to be forgotten, for what "data" says */
+
+typedef ngx_uint_t (*ngx_http_auth_api_token_match_pt)(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record, void *data);
+
+
+static void ngx_http_auth_api_token_purge_leases(
     ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_purge_t *purge, ngx_uint_t node_key);
-static ngx_uint_t ngx_http_auth_api_token_store_walk(
+static ngx_uint_t ngx_http_auth_api_token_forget_all(
     ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_purge_t *purge, ngx_uint_t by_node,
-    ngx_uint_t first, ngx_uint_t last, ngx_msec_t now);
-static ngx_uint_t ngx_http_auth_api_token_store_match(
+    ngx_http_auth_api_token_match_pt match, void *data);
+static ngx_uint_t ngx_http_auth_api_token_forget(
+    ngx_http_auth_api_token_store_t *store, ngx_uint_t first, ngx_uint_t last,
+    ngx_http_auth_api_token_match_pt match, void *data);
+static ngx_uint_t ngx_http_auth_api_token_match_claimed(
     ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_record_t *record,
-    ngx_http_auth_api_token_purge_t *purge, ngx_uint_t by_node,
-    ngx_msec_t now);
-static ngx_uint_t ngx_http_auth_api_token_store_equal(ngx_str_t *one,
-    ngx_str_t *two);
+    ngx_http_auth_api_token_record_t *record, void *data);
+static ngx_uint_t ngx_http_auth_api_token_match_purged(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record, void *data);
+static ngx_uint_t ngx_http_auth_api_token_match_old(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record, void *data);
 
 
 ngx_uint_t
 ngx_http_auth_api_token_store_purge(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_purge_t *purge)
 {
-    ngx_uint_t  i, n, opaque, node_key;
+    ngx_uint_t  n, opaque, node_key;
 
     node_key = purge->id.len
                ? ngx_http_auth_api_token_index_node_key(&purge->id, NULL) : 0;
@@ -49,7 +60,7 @@ ngx_http_auth_api_token_store_purge(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_store_lock(store);
     ngx_http_auth_api_token_store_change(store);
 
-    ngx_http_auth_api_token_store_void(store, purge, node_key);
+    ngx_http_auth_api_token_purge_leases(store, purge, node_key);
 
     n = 0;
     opaque = store->opaque;
@@ -64,17 +75,15 @@ ngx_http_auth_api_token_store_purge(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_store_unlock(store);
 
     if (purge->id.len) {
-        n = ngx_http_auth_api_token_store_walk(store, purge, 1, node_key,
-                                               node_key, 0);
+        n = ngx_http_auth_api_token_forget(store, node_key, node_key,
+                                         ngx_http_auth_api_token_match_claimed,
+                                           NULL);
     }
 
     if (purge->account.len || (purge->id.len && opaque)) {
-
-        for (i = 0; i < store->nroots; i++) {
-            n += ngx_http_auth_api_token_store_walk(store, purge, 0,
-                                                    i << store->shift,
-                                                    (ngx_uint_t) -1, 0);
-        }
+        n += ngx_http_auth_api_token_forget_all(store,
+                                          ngx_http_auth_api_token_match_purged,
+                                                purge);
     }
 
     ngx_http_auth_api_token_store_lock(store);
@@ -112,18 +121,19 @@ ngx_http_auth_api_token_store_tidy(ngx_http_auth_api_token_store_t *store,
 
     ngx_http_auth_api_token_store_unlock(store);
 
-    for (i = 0; i < store->nroots; i++) {
-        (void) ngx_http_auth_api_token_store_walk(store, NULL, 0,
-                                                  i << store->shift,
-                                                  (ngx_uint_t) -1, now);
-    }
+    (void) ngx_http_auth_api_token_forget_all(store,
+                                             ngx_http_auth_api_token_match_old,
+                                              &now);
 }
 
 
-/* whose account a lookup is about nobody knows yet */
+/*
+ * Whose account a lookup is about is not known before it ends: a purge of an
+ * account is for all of them.
+ */
 
 static void
-ngx_http_auth_api_token_store_void(ngx_http_auth_api_token_store_t *store,
+ngx_http_auth_api_token_purge_leases(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_purge_t *purge, ngx_uint_t node_key)
 {
     ngx_uint_t                        i;
@@ -146,15 +156,32 @@ ngx_http_auth_api_token_store_void(ngx_http_auth_api_token_store_t *store,
 }
 
 
+static ngx_uint_t
+ngx_http_auth_api_token_forget_all(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_match_pt match, void *data)
+{
+    ngx_uint_t  i, n;
+
+    n = 0;
+
+    for (i = 0; i < store->nroots; i++) {
+        n += ngx_http_auth_api_token_forget(store, i << store->shift,
+                                            (ngx_uint_t) -1, match, data);
+    }
+
+    return n;
+}
+
+
 /*
- * A tree from "first" to "last", in batches.  One begins where that before it
- * ended, whatever happened in between.
+ * Walks the tree of "first" up to "last", in batches.  Each begins where the
+ * one before it ended, whatever happened in between.
  */
 
 static ngx_uint_t
-ngx_http_auth_api_token_store_walk(ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_purge_t *purge, ngx_uint_t by_node,
-    ngx_uint_t first, ngx_uint_t last, ngx_msec_t now)
+ngx_http_auth_api_token_forget(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t first, ngx_uint_t last, ngx_http_auth_api_token_match_pt match,
+    void *data)
 {
     u_char                             key[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
     ngx_uint_t                         i, n;
@@ -180,9 +207,7 @@ ngx_http_auth_api_token_store_walk(ngx_http_auth_api_token_store_t *store,
 
             next = ngx_http_auth_api_token_index_next(store, record);
 
-            if (ngx_http_auth_api_token_store_match(store, record, purge,
-                                                    by_node, now))
-            {
+            if (match(store, record, data)) {
                 ngx_http_auth_api_token_record_delete(store, record);
                 n++;
             }
@@ -201,41 +226,51 @@ ngx_http_auth_api_token_store_walk(ngx_http_auth_api_token_store_t *store,
 }
 
 
+/* of the records with one node.key, those of tokens that claim the id */
+
 static ngx_uint_t
-ngx_http_auth_api_token_store_match(ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_record_t *record,
-    ngx_http_auth_api_token_purge_t *purge, ngx_uint_t by_node, ngx_msec_t now)
+ngx_http_auth_api_token_match_claimed(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record, void *data)
 {
-    uint64_t                         buf[NGX_HTTP_AUTH_API_TOKEN_COPY
-                                         / sizeof(uint64_t)];
-    ngx_http_auth_api_token_facts_t  facts;
+    return record->reason != NGX_HTTP_AUTH_API_TOKEN_UNDECIDED
+           && !ngx_http_auth_api_token_opaque(record);
+}
 
-    if (purge == NULL) {
-        return ngx_http_auth_api_token_old(now, record->asked);
-    }
 
-    if (record->reason == NGX_HTTP_AUTH_API_TOKEN_UNDECIDED) {
-        return 0;
-    }
+static ngx_uint_t
+ngx_http_auth_api_token_match_purged(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record, void *data)
+{
+    ngx_http_auth_api_token_purge_t *purge = data;
 
-    if (by_node && !ngx_http_auth_api_token_opaque(record)) {
-        return 1;
-    }
+    uint64_t                          buf[NGX_HTTP_AUTH_API_TOKEN_COPY
+                                          / sizeof(uint64_t)];
+    ngx_str_t                        *fact, *value;
+    ngx_http_auth_api_token_facts_t   facts;
 
     ngx_http_auth_api_token_record_facts(
                      ngx_http_auth_api_token_record_copy(store, record, buf),
                      &facts);
 
-    return purge->id.len
-           ? ngx_http_auth_api_token_store_equal(&facts.id, &purge->id)
-           : ngx_http_auth_api_token_store_equal(&facts.account_id,
-                                                 &purge->account);
+    if (purge->id.len) {
+        fact = &facts.id;
+        value = &purge->id;
+
+    } else {
+        fact = &facts.account_id;
+        value = &purge->account;
+    }
+
+    return fact->len == value->len
+           && ngx_memcmp(fact->data, value->data, fact->len) == 0;
 }
 
 
 static ngx_uint_t
-ngx_http_auth_api_token_store_equal(ngx_str_t *one, ngx_str_t *two)
+ngx_http_auth_api_token_match_old(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record, void *data)
 {
-    return one->len == two->len
-           && ngx_memcmp(one->data, two->data, one->len) == 0;
+    ngx_msec_t  *now = data;
+
+    return ngx_http_auth_api_token_old(*now, record->asked);
 }
