@@ -392,7 +392,7 @@ ngx_http_auth_api_token_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    ngx_http_auth_api_token_check_locations(cf);
+    ngx_http_auth_api_token_check_lookup_locations(cf);
 
     return ngx_http_auth_api_token_find_zones(cf);
 }

@@ -263,7 +263,7 @@ ngx_http_auth_api_token_prove(ngx_http_request_t *r,
 
         ctx->store = NULL;
 
-    } else if (ctx->asked
+    } else if (ctx->answered
                && (ctx->asked_in != alcf
                    || (ctx->taken && ctx->taken_at != ngx_current_msec)))
     {
@@ -274,7 +274,7 @@ ngx_http_auth_api_token_prove(ngx_http_request_t *r,
         return rc;
     }
 
-    if (!ctx->asked) {
+    if (!ctx->answered) {
         rc = ngx_http_auth_api_token_ask(r, ctx);
 
         if (rc == NGX_AGAIN) {
@@ -321,7 +321,7 @@ ngx_http_auth_api_token_prove(ngx_http_request_t *r,
     }
 
     if (verdict->reason >= NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE) {
-        ngx_http_auth_api_token_stale(r, ctx);
+        ngx_http_auth_api_token_use_stale(r, ctx);
     }
 
     ctx->taken = 1;
@@ -391,7 +391,7 @@ ngx_http_auth_api_token_review(ngx_http_request_t *r,
             return;
         }
 
-        if (ctx->from == NGX_HTTP_AUTH_API_TOKEN_FROM_STALE) {
+        if (ctx->cache_status == NGX_HTTP_AUTH_API_TOKEN_CACHE_STALE) {
 
             if (age >= limit + alcf->cache->stale) {
                 verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
@@ -514,7 +514,8 @@ ngx_http_auth_api_token_count(ngx_http_auth_api_token_ctx_t *ctx,
     }
 
     if (ctx->used) {
-        ngx_http_auth_api_token_count_once(ctx, &counters->cache[ctx->from]);
+        ngx_http_auth_api_token_count_once(ctx,
+                                         &counters->cache[ctx->cache_status]);
     }
 }
 

@@ -62,7 +62,7 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
         ngx_http_auth_api_token_unqueue(ctx);
 
         ctx->store = NULL;
-        ctx->from = NGX_HTTP_AUTH_API_TOKEN_FROM_BYPASS;
+        ctx->cache_status = NGX_HTTP_AUTH_API_TOKEN_CACHE_BYPASS;
 
         return ngx_http_auth_api_token_look_up(r, ctx, NULL, NULL);
     }
@@ -114,8 +114,8 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
         ngx_http_auth_api_token_turn_done(zone, ctx->key);
     }
 
-    ctx->from = ctx->waited ? NGX_HTTP_AUTH_API_TOKEN_FROM_WAIT
-                            : NGX_HTTP_AUTH_API_TOKEN_FROM_HIT;
+    ctx->cache_status = ctx->waited ? NGX_HTTP_AUTH_API_TOKEN_CACHE_WAIT
+                                    : NGX_HTTP_AUTH_API_TOKEN_CACHE_HIT;
 
     switch (rc) {
 
@@ -129,14 +129,14 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
         return NGX_OK;
 
     case NGX_HTTP_AUTH_API_TOKEN_MISS:
-        ctx->from = NGX_HTTP_AUTH_API_TOKEN_FROM_MISS;
+        ctx->cache_status = NGX_HTTP_AUTH_API_TOKEN_CACHE_MISS;
         ctx->since = reply->ticket.asked;
 
         return ngx_http_auth_api_token_look_up(r, ctx, &question,
                                                &reply->ticket);
 
     case NGX_HTTP_AUTH_API_TOKEN_WAIT:
-        ctx->from = NGX_HTTP_AUTH_API_TOKEN_FROM_WAIT;
+        ctx->cache_status = NGX_HTTP_AUTH_API_TOKEN_CACHE_WAIT;
         ctx->since = reply->ticket.asked;
 
         if (r->post_action) {
@@ -154,7 +154,7 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
         return ngx_http_auth_api_token_park(r, ctx, flight, 0);
 
     case NGX_HTTP_AUTH_API_TOKEN_QUEUE:
-        ctx->from = NGX_HTTP_AUTH_API_TOKEN_FROM_MISS;
+        ctx->cache_status = NGX_HTTP_AUTH_API_TOKEN_CACHE_MISS;
         ctx->queued = 1;
         ctx->delayed = 1;
 
@@ -171,12 +171,12 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
         return ngx_http_auth_api_token_park(r, ctx, flight, first);
 
     default: /* NGX_HTTP_AUTH_API_TOKEN_STOP */
-        ctx->from = NGX_HTTP_AUTH_API_TOKEN_FROM_MISS;
+        ctx->cache_status = NGX_HTTP_AUTH_API_TOKEN_CACHE_MISS;
 
         /* places of a worker that died may be all that is missing */
 
-        ngx_http_auth_api_token_store_check(ctx->store, ngx_current_msec,
-                                            ngx_http_auth_api_token_gone);
+        ngx_http_auth_api_token_store_reap(ctx->store, ngx_current_msec,
+                                           ngx_http_auth_api_token_gone);
 
         ngx_http_auth_api_token_take(ctx, &reply->verdict);
         return NGX_OK;
@@ -456,7 +456,7 @@ ngx_http_auth_api_token_refresh(ngx_http_request_t *r,
 
 
 void
-ngx_http_auth_api_token_stale(ngx_http_request_t *r,
+ngx_http_auth_api_token_use_stale(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx)
 {
     ngx_http_auth_api_token_verdict_t   *verdict;
@@ -491,7 +491,7 @@ ngx_http_auth_api_token_stale(ngx_http_request_t *r,
         return;
     }
 
-    ctx->from = NGX_HTTP_AUTH_API_TOKEN_FROM_STALE;
+    ctx->cache_status = NGX_HTTP_AUTH_API_TOKEN_CACHE_STALE;
     verdict->trace_id.len = 0;
 
     ngx_http_auth_api_token_take_reply(ctx);
@@ -523,7 +523,7 @@ ngx_http_auth_api_token_take_reply(ngx_http_auth_api_token_ctx_t *ctx)
     }
 
     ctx->filled = 1;
-    ctx->asked = 1;
+    ctx->answered = 1;
 }
 
 
@@ -541,7 +541,7 @@ ngx_http_auth_api_token_take(ngx_http_auth_api_token_ctx_t *ctx,
         ctx->reply.verdict.reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
     }
 
-    ctx->asked = 1;
+    ctx->answered = 1;
 }
 
 

@@ -31,7 +31,7 @@ ngx_int_t ngx_http_auth_api_token_ask(ngx_http_request_t *r,
  * instead, if the location allows them and there are any.
  */
 
-void ngx_http_auth_api_token_stale(ngx_http_request_t *r,
+void ngx_http_auth_api_token_use_stale(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
 
 

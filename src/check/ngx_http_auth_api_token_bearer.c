@@ -186,7 +186,7 @@ ngx_http_auth_api_token_check_token68(ngx_str_t *token)
 
     /* others, such as a JWT, are not looked up and may have any length */
 
-    if (token->len > NGX_HTTP_AUTH_API_TOKEN_MAX_LEN
+    if (token->len > NGX_HTTP_AUTH_API_TOKEN_MAX_TOKEN_LEN
         && p[0] == 'i' && p[1] == 'd' && p[2] == 't' && p[3] == ':')
     {
         return NGX_ERROR;

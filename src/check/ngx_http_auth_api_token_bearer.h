@@ -14,7 +14,7 @@
 
 /* of a token that is looked up */
 
-#define NGX_HTTP_AUTH_API_TOKEN_MAX_LEN  1024
+#define NGX_HTTP_AUTH_API_TOKEN_MAX_TOKEN_LEN  1024
 
 
 /*

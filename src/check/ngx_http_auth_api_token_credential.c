@@ -66,7 +66,7 @@ ngx_http_auth_api_token_credential(ngx_http_request_t *r,
 
     if (check->opaque) {
 
-        if (ctx->token.len > NGX_HTTP_AUTH_API_TOKEN_MAX_LEN) {
+        if (ctx->token.len > NGX_HTTP_AUTH_API_TOKEN_MAX_TOKEN_LEN) {
             ngx_str_null(&ctx->token);
             ctx->reason = NGX_HTTP_AUTH_API_TOKEN_MALFORMED;
         }

@@ -127,7 +127,7 @@ ngx_http_auth_api_token_reset_ctx(ngx_http_auth_api_token_ctx_t *ctx)
 {
     ngx_http_auth_api_token_withdraw(ctx);
 
-    ctx->asked = 0;
+    ctx->answered = 0;
     ctx->taken = 0;
     ctx->waiting = 0;
     ctx->waited = 0;

@@ -40,7 +40,8 @@ typedef struct {
     ngx_msec_t                         since;      /* lookup waited for */
 
     ngx_http_auth_api_token_reply_t    reply;
-    ngx_http_auth_api_token_from_e     from;
+    ngx_http_auth_api_token_cache_status_e
+                                       cache_status;
     void                              *asked_in;   /* the location */
     ngx_msec_t                         taken_at;   /* the verdict was */
 
@@ -58,7 +59,7 @@ typedef struct {
     ngx_table_elt_t                   *retry_after;
     ngx_chain_t                       *problem;
 
-    unsigned                           asked:1;    /* there is a verdict */
+    unsigned                           answered:1; /* there is a verdict */
     unsigned                           taken:1;    /* it was good enough */
     unsigned                           used:1;     /* it made the decision */
     unsigned                           waiting:1;  /* since "began" */

@@ -182,10 +182,10 @@ ngx_int_t
 ngx_http_auth_api_token_cache_status_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_uint_t                      from;
+    ngx_uint_t                      status;
     ngx_http_auth_api_token_ctx_t  *ctx;
 
-    /* in the order of ngx_http_auth_api_token_from_e */
+    /* in the order of ngx_http_auth_api_token_cache_status_e */
 
     static ngx_str_t  names[] = {
         ngx_string("-"),
@@ -198,10 +198,10 @@ ngx_http_auth_api_token_cache_status_variable(ngx_http_request_t *r,
 
     ctx = ngx_http_auth_api_token_get_ctx(r);
 
-    from = (ctx && ctx->used) ? ctx->from
-                              : NGX_HTTP_AUTH_API_TOKEN_FROM_NOWHERE;
+    status = (ctx && ctx->used) ? ctx->cache_status
+                                : NGX_HTTP_AUTH_API_TOKEN_CACHE_NONE;
 
-    ngx_http_auth_api_token_set_variable(v, &names[from]);
+    ngx_http_auth_api_token_set_variable(v, &names[status]);
 
     return NGX_OK;
 }

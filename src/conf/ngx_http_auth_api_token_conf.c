@@ -47,8 +47,8 @@ ngx_http_auth_api_token_create_main_conf(ngx_conf_t *cf)
         || ngx_array_init(&conf->checks, cf->pool, 4,
                           sizeof(ngx_http_auth_api_token_loc_conf_t *))
            != NGX_OK
-        || ngx_array_init(&conf->locations, cf->pool, 16,
-                          sizeof(ngx_http_auth_api_token_location_t))
+        || ngx_array_init(&conf->levels, cf->pool, 16,
+                          sizeof(ngx_http_auth_api_token_level_t))
            != NGX_OK)
     {
         return NULL;
@@ -138,7 +138,7 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
     ngx_http_auth_api_token_merge_switch(&conf->https, &prev->https, 1);
     ngx_http_auth_api_token_merge_switch(&conf->dry_run, &prev->dry_run, 0);
 
-    if (ngx_http_auth_api_token_add_location(cf, conf) != NGX_OK) {
+    if (ngx_http_auth_api_token_add_level(cf, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

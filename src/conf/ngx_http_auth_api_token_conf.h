@@ -39,8 +39,8 @@ typedef struct {
     ngx_array_t                        zones;        /* ngx_shm_zone_t * */
     ngx_array_t                        caches;       /* to find zones for */
     ngx_array_t                        checks;       /* to make prefixes for */
-    ngx_array_t                        locations;    /* to find that which asks
-                                                        the API */
+    ngx_array_t                        levels;       /* to find the location
+                                                        that asks the API */
     ngx_uint_t                         preaccess;    /* unsigned  preaccess:1;
                                                         of any location */
 } ngx_http_auth_api_token_main_conf_t;
@@ -59,7 +59,7 @@ typedef struct {
     ssize_t                              size;       /* as configured */
 
     ngx_queue_t                          turns;      /* of this worker */
-    ngx_event_t                          turn;
+    ngx_event_t                          turn_timer;
 } ngx_http_auth_api_token_zone_t;
 
 
@@ -188,7 +188,7 @@ typedef struct {
     ngx_http_core_srv_conf_t           *server;
     ngx_http_core_loc_conf_t           *core;
     ngx_http_auth_api_token_loc_conf_t *conf;
-} ngx_http_auth_api_token_location_t;
+} ngx_http_auth_api_token_level_t;
 
 
 /*

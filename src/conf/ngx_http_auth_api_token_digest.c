@@ -14,7 +14,7 @@
 
 
 ngx_int_t
-ngx_http_auth_api_token_equal(ngx_str_t *one, ngx_str_t *two)
+ngx_http_auth_api_token_equal_secrets(ngx_str_t *one, ngx_str_t *two)
 {
     if (one->len != two->len
         || CRYPTO_memcmp(one->data, two->data, one->len) != 0)

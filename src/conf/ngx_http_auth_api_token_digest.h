@@ -18,7 +18,7 @@
  * Returns NGX_OK if they are equal, else NGX_DECLINED.
  */
 
-ngx_int_t ngx_http_auth_api_token_equal(ngx_str_t *one, ngx_str_t *two);
+ngx_int_t ngx_http_auth_api_token_equal_secrets(ngx_str_t *one, ngx_str_t *two);
 
 
 /*

@@ -13,17 +13,17 @@
 
 /* milliseconds */
 
-#define NGX_HTTP_AUTH_API_TOKEN_TIMEOUT      10000
-#define NGX_HTTP_AUTH_API_TOKEN_MAX_TIMEOUT  60000
+#define NGX_HTTP_AUTH_API_TOKEN_DEFAULT_TIMEOUT  10000
+#define NGX_HTTP_AUTH_API_TOKEN_MAX_TIMEOUT      60000
 
-#define NGX_HTTP_AUTH_API_TOKEN_VALID        60000
-#define NGX_HTTP_AUTH_API_TOKEN_DENIED       5000
-#define NGX_HTTP_AUTH_API_TOKEN_MIN_TIME     10
-#define NGX_HTTP_AUTH_API_TOKEN_MAX_TIME     86400000
+#define NGX_HTTP_AUTH_API_TOKEN_DEFAULT_VALID    60000
+#define NGX_HTTP_AUTH_API_TOKEN_DEFAULT_DENIED   5000
+#define NGX_HTTP_AUTH_API_TOKEN_MIN_TIME         10
+#define NGX_HTTP_AUTH_API_TOKEN_MAX_TIME         86400000
 
-#define NGX_HTTP_AUTH_API_TOKEN_RATE         30      /* a minute */
-#define NGX_HTTP_AUTH_API_TOKEN_BURST        30
-#define NGX_HTTP_AUTH_API_TOKEN_MAX_RATE     1000000
+#define NGX_HTTP_AUTH_API_TOKEN_DEFAULT_RATE     30       /* a minute */
+#define NGX_HTTP_AUTH_API_TOKEN_DEFAULT_BURST    30
+#define NGX_HTTP_AUTH_API_TOKEN_MAX_RATE         1000000
 
 
 static char *ngx_http_auth_api_token_off(ngx_conf_t *cf, ngx_command_t *cmd);
@@ -231,7 +231,7 @@ ngx_http_auth_api_token_set_request(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     request->uri = value[1];
-    request->timeout = NGX_HTTP_AUTH_API_TOKEN_TIMEOUT;
+    request->timeout = NGX_HTTP_AUTH_API_TOKEN_DEFAULT_TIMEOUT;
 
     alcf->request = request;
 
@@ -266,8 +266,8 @@ ngx_http_auth_api_token_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
-    cache->valid = NGX_HTTP_AUTH_API_TOKEN_VALID;
-    cache->denied = NGX_HTTP_AUTH_API_TOKEN_DENIED;
+    cache->valid = NGX_HTTP_AUTH_API_TOKEN_DEFAULT_VALID;
+    cache->denied = NGX_HTTP_AUTH_API_TOKEN_DEFAULT_DENIED;
     cache->refresh = 1;
 
     alcf->cache = cache;
@@ -315,8 +315,8 @@ ngx_http_auth_api_token_set_limit(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
-    limit->rate = NGX_HTTP_AUTH_API_TOKEN_RATE * 1000 / 60;
-    limit->burst = NGX_HTTP_AUTH_API_TOKEN_BURST;
+    limit->rate = NGX_HTTP_AUTH_API_TOKEN_DEFAULT_RATE * 1000 / 60;
+    limit->burst = NGX_HTTP_AUTH_API_TOKEN_DEFAULT_BURST;
 
     alcf->limit = limit;
 

@@ -61,7 +61,7 @@ ngx_http_auth_api_token_find_traceparent(ngx_http_request_t *r)
 
     h = ngx_http_auth_api_token_find_header(&r->headers_in.headers, &name);
 
-    if (h && ngx_http_auth_api_token_traceparent(&h->value) == NGX_OK) {
+    if (h && ngx_http_auth_api_token_valid_traceparent(&h->value) == NGX_OK) {
         return &h->value;
     }
 

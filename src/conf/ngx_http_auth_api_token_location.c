@@ -10,69 +10,67 @@
 #include "ngx_http_auth_api_token_conf.h"
 
 
-static void ngx_http_auth_api_token_check_location(ngx_conf_t *cf,
+static void ngx_http_auth_api_token_check_lookup_location(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *server, ngx_str_t *uri);
 static ngx_uint_t ngx_http_auth_api_token_location_regex(
     ngx_http_core_loc_conf_t *clcf, ngx_str_t *uri);
 
 
 ngx_int_t
-ngx_http_auth_api_token_add_location(ngx_conf_t *cf,
+ngx_http_auth_api_token_add_level(ngx_conf_t *cf,
     ngx_http_auth_api_token_loc_conf_t *alcf)
 {
-    ngx_http_auth_api_token_location_t   *location;
+    ngx_http_auth_api_token_level_t      *level;
     ngx_http_auth_api_token_main_conf_t  *amcf;
 
     amcf = ngx_http_conf_get_module_main_conf(cf,
                                               ngx_http_auth_api_token_module);
 
-    location = ngx_array_push(&amcf->locations);
-    if (location == NULL) {
+    level = ngx_array_push(&amcf->levels);
+    if (level == NULL) {
         return NGX_ERROR;
     }
 
-    location->server = ngx_http_conf_get_module_srv_conf(cf,
-                                                         ngx_http_core_module);
-    location->core = ngx_http_conf_get_module_loc_conf(cf,
-                                                       ngx_http_core_module);
-    location->conf = alcf;
+    level->server = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+    level->core = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    level->conf = alcf;
 
     return NGX_OK;
 }
 
 
 void
-ngx_http_auth_api_token_check_locations(ngx_conf_t *cf)
+ngx_http_auth_api_token_check_lookup_locations(ngx_conf_t *cf)
 {
     ngx_uint_t                            i, k;
-    ngx_http_auth_api_token_location_t   *location;
+    ngx_http_auth_api_token_level_t      *level;
     ngx_http_auth_api_token_main_conf_t  *amcf;
 
     amcf = ngx_http_conf_get_module_main_conf(cf,
                                               ngx_http_auth_api_token_module);
 
-    location = amcf->locations.elts;
+    level = amcf->levels.elts;
 
-    for (i = 0; i < amcf->locations.nelts; i++) {
+    for (i = 0; i < amcf->levels.nelts; i++) {
 
-        if (location[i].conf->check == NULL) {
+        if (level[i].conf->check == NULL) {
             continue;
         }
 
         /* one warning is enough for all that ask there */
 
         for (k = 0; k < i; k++) {
-            if (location[k].server == location[i].server
-                && location[k].conf->check
-                && location[k].conf->request == location[i].conf->request)
+            if (level[k].server == level[i].server
+                && level[k].conf->check
+                && level[k].conf->request == level[i].conf->request)
             {
                 break;
             }
         }
 
         if (k == i) {
-            ngx_http_auth_api_token_check_location(cf, location[i].server,
-                                            &location[i].conf->request->uri);
+            ngx_http_auth_api_token_check_lookup_location(cf, level[i].server,
+                                               &level[i].conf->request->uri);
         }
     }
 }
@@ -84,12 +82,12 @@ ngx_http_auth_api_token_check_locations(ngx_conf_t *cf)
  */
 
 static void
-ngx_http_auth_api_token_check_location(ngx_conf_t *cf,
+ngx_http_auth_api_token_check_lookup_location(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *server, ngx_str_t *uri)
 {
     ngx_uint_t                            i, n, regex;
     ngx_http_core_loc_conf_t             *clcf, *found;
-    ngx_http_auth_api_token_location_t   *location;
+    ngx_http_auth_api_token_level_t      *level;
     ngx_http_auth_api_token_main_conf_t  *amcf;
 
     amcf = ngx_http_conf_get_module_main_conf(cf,
@@ -98,12 +96,12 @@ ngx_http_auth_api_token_check_location(ngx_conf_t *cf,
     n = 0;
     regex = 0;
     found = NULL;
-    location = amcf->locations.elts;
+    level = amcf->levels.elts;
 
-    for (i = 0; i < amcf->locations.nelts; i++) {
-        clcf = location[i].core;
+    for (i = 0; i < amcf->levels.nelts; i++) {
+        clcf = level[i].core;
 
-        if (location[i].server != server
+        if (level[i].server != server
             || clcf->named
             || clcf->noname
             || clcf->name.len == 0)

@@ -18,7 +18,7 @@
  * or NGX_ERROR if there is no memory.
  */
 
-ngx_int_t ngx_http_auth_api_token_add_location(ngx_conf_t *cf,
+ngx_int_t ngx_http_auth_api_token_add_level(ngx_conf_t *cf,
     ngx_http_auth_api_token_loc_conf_t *alcf);
 
 
@@ -27,7 +27,7 @@ ngx_int_t ngx_http_auth_api_token_add_location(ngx_conf_t *cf,
  * the name that auth_api_token_request gives, or where clients may use it.
  */
 
-void ngx_http_auth_api_token_check_locations(ngx_conf_t *cf);
+void ngx_http_auth_api_token_check_lookup_locations(ngx_conf_t *cf);
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_LOCATION_H_INCLUDED_ */

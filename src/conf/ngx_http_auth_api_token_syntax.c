@@ -214,7 +214,7 @@ ngx_http_auth_api_token_is_account(ngx_str_t *value)
 
 
 ngx_int_t
-ngx_http_auth_api_token_traceparent(ngx_str_t *value)
+ngx_http_auth_api_token_valid_traceparent(ngx_str_t *value)
 {
     size_t         i;
     u_char         ch;

@@ -77,7 +77,7 @@ ngx_uint_t ngx_http_auth_api_token_is_account(ngx_str_t *value);
  * Returns NGX_OK or NGX_DECLINED.
  */
 
-ngx_int_t ngx_http_auth_api_token_traceparent(ngx_str_t *value);
+ngx_int_t ngx_http_auth_api_token_valid_traceparent(ngx_str_t *value);
 
 
 /*

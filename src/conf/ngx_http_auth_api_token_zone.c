@@ -11,11 +11,14 @@
 #include "ngx_http_auth_api_token_params.h"
 
 
-#define NGX_HTTP_AUTH_API_TOKEN_LOOKUPS     64
-#define NGX_HTTP_AUTH_API_TOKEN_QUEUED      1024
-#define NGX_HTTP_AUTH_API_TOKEN_MAX_QUEUED  65536
-#define NGX_HTTP_AUTH_API_TOKEN_SHARE       10
-#define NGX_HTTP_AUTH_API_TOKEN_MAX_SHARE   90
+#define NGX_HTTP_AUTH_API_TOKEN_DEFAULT_LOOKUPS       64
+#define NGX_HTTP_AUTH_API_TOKEN_DEFAULT_QUEUE         1024
+#define NGX_HTTP_AUTH_API_TOKEN_MAX_QUEUE             65536
+
+/* per cent */
+
+#define NGX_HTTP_AUTH_API_TOKEN_DEFAULT_DENIED_SHARE  10
+#define NGX_HTTP_AUTH_API_TOKEN_MAX_DENIED_SHARE      90
 
 
 static ngx_int_t ngx_http_auth_api_token_param_zone(ngx_conf_t *cf,
@@ -46,13 +49,13 @@ static ngx_http_auth_api_token_param_t  ngx_http_auth_api_token_zone_params[] =
     { ngx_string("queue="),
       ngx_http_auth_api_token_param_number,
       offsetof(ngx_http_auth_api_token_zone_t, queue),
-      0, NGX_HTTP_AUTH_API_TOKEN_MAX_QUEUED, NULL,
+      0, NGX_HTTP_AUTH_API_TOKEN_MAX_QUEUE, NULL,
       "a number from 0 to 65536" },
 
     { ngx_string("denied="),
       ngx_http_auth_api_token_param_percent,
       offsetof(ngx_http_auth_api_token_zone_t, denied),
-      1, NGX_HTTP_AUTH_API_TOKEN_MAX_SHARE, NULL,
+      1, NGX_HTTP_AUTH_API_TOKEN_MAX_DENIED_SHARE, NULL,
       "a share from \"1%\" to \"90%\"" },
 
     { ngx_null_string, NULL, 0, 0, 0, NULL,
@@ -78,9 +81,9 @@ ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
 
     ngx_queue_init(&zone->turns);
 
-    zone->lookups = NGX_HTTP_AUTH_API_TOKEN_LOOKUPS;
-    zone->queue = NGX_HTTP_AUTH_API_TOKEN_QUEUED;
-    zone->denied = NGX_HTTP_AUTH_API_TOKEN_SHARE;
+    zone->lookups = NGX_HTTP_AUTH_API_TOKEN_DEFAULT_LOOKUPS;
+    zone->queue = NGX_HTTP_AUTH_API_TOKEN_DEFAULT_QUEUE;
+    zone->denied = NGX_HTTP_AUTH_API_TOKEN_DEFAULT_DENIED_SHARE;
 
     if (ngx_http_auth_api_token_read_params(cf, cmd,
                                            ngx_http_auth_api_token_zone_params,
@@ -357,16 +360,17 @@ ngx_http_auth_api_token_find_zone(ngx_http_auth_api_token_main_conf_t *amcf,
     ngx_str_t *name)
 {
     ngx_uint_t        i;
-    ngx_shm_zone_t  **zone;
+    ngx_shm_zone_t  **shm_zone;
 
-    zone = amcf->zones.elts;
+    shm_zone = amcf->zones.elts;
 
     for (i = 0; i < amcf->zones.nelts; i++) {
 
-        if (zone[i]->shm.name.len == name->len
-            && ngx_strncmp(zone[i]->shm.name.data, name->data, name->len) == 0)
+        if (shm_zone[i]->shm.name.len == name->len
+            && ngx_strncmp(shm_zone[i]->shm.name.data, name->data, name->len)
+               == 0)
         {
-            return zone[i];
+            return shm_zone[i];
         }
     }
 

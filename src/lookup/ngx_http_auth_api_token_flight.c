@@ -151,8 +151,8 @@ ngx_http_auth_api_token_flight_poll(ngx_event_t *ev)
          * would give back what it held
          */
 
-        ngx_http_auth_api_token_store_check(store, ngx_current_msec,
-                                            ngx_http_auth_api_token_gone);
+        ngx_http_auth_api_token_store_reap(store, ngx_current_msec,
+                                           ngx_http_auth_api_token_gone);
 
         ngx_add_timer(ev, NGX_HTTP_AUTH_API_TOKEN_POLL);
         return;

@@ -26,7 +26,8 @@ struct ngx_http_auth_api_token_flight_s {
     ngx_http_auth_api_token_zone_t    *zone;       /* or NULL */
     ngx_http_auth_api_token_ticket_t   ticket;     /* seq is 0: no lease */
     u_char                             key[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
-    ngx_uint_t                         turn;       /* unsigned  turn:1; */
+    ngx_uint_t                         trying;     /* unsigned  trying:1;
+                                                      it is its turn */
 };
 
 

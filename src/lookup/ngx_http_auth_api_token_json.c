@@ -18,10 +18,10 @@ static ngx_int_t ngx_http_auth_api_token_load(ngx_log_t *log, ngx_str_t *body,
     size_t flags, json_t **root);
 static void *ngx_http_auth_api_token_json_alloc(size_t size);
 static void ngx_http_auth_api_token_json_free(void *p);
-static void ngx_http_auth_api_token_judge(ngx_pool_t *pool, json_t *root,
+static void ngx_http_auth_api_token_read_token(ngx_pool_t *pool, json_t *root,
     ngx_str_t *id, ngx_str_t *token,
     ngx_http_auth_api_token_verdict_t *verdict);
-static json_t *ngx_http_auth_api_token_find(json_t *root,
+static json_t *ngx_http_auth_api_token_find_token(json_t *root,
     ngx_http_auth_api_token_verdict_t *verdict);
 static ngx_int_t ngx_http_auth_api_token_read_facts(ngx_pool_t *pool,
     json_t *root, json_t *token, ngx_http_auth_api_token_facts_t *facts);
@@ -31,7 +31,7 @@ static ngx_int_t ngx_http_auth_api_token_read_extensions(ngx_pool_t *pool,
     json_t *root, json_t *token, ngx_str_t *dst);
 static ngx_uint_t ngx_http_auth_api_token_omits(json_t *object,
     const char *key);
-static ngx_http_auth_api_token_reason_e ngx_http_auth_api_token_status(
+static ngx_http_auth_api_token_reason_e ngx_http_auth_api_token_read_status(
     json_t *token);
 static ngx_int_t ngx_http_auth_api_token_text(ngx_pool_t *pool, json_t *object,
     const char *key, ngx_str_t *dst);
@@ -158,20 +158,20 @@ ngx_http_auth_api_token_read_answer(ngx_pool_t *pool, ngx_str_t *body,
         return;
     }
 
-    ngx_http_auth_api_token_judge(pool, root, id, token, verdict);
+    ngx_http_auth_api_token_read_token(pool, root, id, token, verdict);
 
     ngx_destroy_pool(ngx_http_auth_api_token_json_pool);
 }
 
 
 static void
-ngx_http_auth_api_token_judge(ngx_pool_t *pool, json_t *root, ngx_str_t *id,
-    ngx_str_t *token, ngx_http_auth_api_token_verdict_t *verdict)
+ngx_http_auth_api_token_read_token(ngx_pool_t *pool, json_t *root,
+    ngx_str_t *id, ngx_str_t *token, ngx_http_auth_api_token_verdict_t *verdict)
 {
     json_t     *object;
     ngx_str_t   value;
 
-    object = ngx_http_auth_api_token_find(root, verdict);
+    object = ngx_http_auth_api_token_find_token(root, verdict);
     if (object == NULL) {
         return;
     }
@@ -193,7 +193,7 @@ ngx_http_auth_api_token_judge(ngx_pool_t *pool, json_t *root, ngx_str_t *id,
             return;
         }
 
-        if (ngx_http_auth_api_token_equal(&value, token) != NGX_OK) {
+        if (ngx_http_auth_api_token_equal_secrets(&value, token) != NGX_OK) {
             verdict->reason = NGX_HTTP_AUTH_API_TOKEN_MISMATCH;
             return;
         }
@@ -206,7 +206,7 @@ ngx_http_auth_api_token_judge(ngx_pool_t *pool, json_t *root, ngx_str_t *id,
         return;
     }
 
-    verdict->reason = ngx_http_auth_api_token_status(object);
+    verdict->reason = ngx_http_auth_api_token_read_status(object);
 
     if (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE) {
         verdict->cause = "the body has a \"status\" that is no string, or none";
@@ -215,7 +215,7 @@ ngx_http_auth_api_token_judge(ngx_pool_t *pool, json_t *root, ngx_str_t *id,
 
 
 static json_t *
-ngx_http_auth_api_token_find(json_t *root,
+ngx_http_auth_api_token_find_token(json_t *root,
     ngx_http_auth_api_token_verdict_t *verdict)
 {
     json_t  *data, *object;
@@ -417,7 +417,7 @@ ngx_http_auth_api_token_omits(json_t *object, const char *key)
 
 
 static ngx_http_auth_api_token_reason_e
-ngx_http_auth_api_token_status(json_t *token)
+ngx_http_auth_api_token_read_status(json_t *token)
 {
     ngx_int_t   rc;
     ngx_str_t   status;
@@ -597,7 +597,7 @@ ngx_http_auth_api_token_read_trace_id(ngx_pool_t *pool, ngx_str_t *body,
     }
 
     if (ngx_http_auth_api_token_member(root, "traceId", &value) == NGX_OK
-        && ngx_http_auth_api_token_traceparent(&value) == NGX_OK)
+        && ngx_http_auth_api_token_valid_traceparent(&value) == NGX_OK)
     {
         trace_id->data = ngx_pstrdup(pool, &value);
         trace_id->len = trace_id->data ? value.len : 0;

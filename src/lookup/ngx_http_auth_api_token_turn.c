@@ -41,15 +41,15 @@ ngx_http_auth_api_token_turn_join(ngx_http_auth_api_token_zone_t *zone,
     }
 
     if (again) {
-        flight->turn = 0;
+        flight->trying = 0;
     }
 
-    if (!zone->turn.timer_set) {
-        zone->turn.data = zone;
-        zone->turn.log = ngx_cycle->log;
-        zone->turn.handler = ngx_http_auth_api_token_turn_poll;
+    if (!zone->turn_timer.timer_set) {
+        zone->turn_timer.data = zone;
+        zone->turn_timer.log = ngx_cycle->log;
+        zone->turn_timer.handler = ngx_http_auth_api_token_turn_poll;
 
-        ngx_add_timer(&zone->turn, NGX_HTTP_AUTH_API_TOKEN_POLL);
+        ngx_add_timer(&zone->turn_timer, NGX_HTTP_AUTH_API_TOKEN_POLL);
     }
 
     return flight;
@@ -64,8 +64,8 @@ ngx_http_auth_api_token_turn_poll(ngx_event_t *ev)
     ngx_queue_t                       *q;
     ngx_http_auth_api_token_flight_t  *flight;
 
-    ngx_http_auth_api_token_store_check(zone->store, ngx_current_msec,
-                                        ngx_http_auth_api_token_gone);
+    ngx_http_auth_api_token_store_reap(zone->store, ngx_current_msec,
+                                       ngx_http_auth_api_token_gone);
 
     /* those whose turn it was have tried by now, or left */
 
@@ -75,11 +75,11 @@ ngx_http_auth_api_token_turn_poll(ngx_event_t *ev)
     {
         flight = ngx_queue_data(q, ngx_http_auth_api_token_flight_t, turns);
 
-        if (!flight->turn) {
+        if (!flight->trying) {
             break;
         }
 
-        flight->turn = 0;
+        flight->trying = 0;
     }
 
     ngx_http_auth_api_token_turn_next(zone);
@@ -104,7 +104,7 @@ ngx_http_auth_api_token_turn_next(ngx_http_auth_api_token_zone_t *zone)
 
         flight = ngx_queue_data(q, ngx_http_auth_api_token_flight_t, turns);
 
-        if (flight->turn) {
+        if (flight->trying) {
             continue;
         }
 
@@ -113,7 +113,7 @@ ngx_http_auth_api_token_turn_next(ngx_http_auth_api_token_zone_t *zone)
             continue;
         }
 
-        flight->turn = 1;
+        flight->trying = 1;
 
         ngx_http_auth_api_token_flight_wake_first(flight);
         return;
@@ -153,7 +153,7 @@ ngx_http_auth_api_token_turn_end(ngx_http_auth_api_token_flight_t *flight)
 
     ngx_free(flight);
 
-    if (ngx_queue_empty(&zone->turns) && zone->turn.timer_set) {
-        ngx_del_timer(&zone->turn);
+    if (ngx_queue_empty(&zone->turns) && zone->turn_timer.timer_set) {
+        ngx_del_timer(&zone->turn_timer);
     }
 }

@@ -41,7 +41,7 @@ ngx_http_auth_api_token_metric_t  ngx_http_auth_api_token_metrics[] = {
       "Requests by where the verdict came from.",
       ngx_http_auth_api_token_offset(counters.cache), 0,
       "status", ngx_http_auth_api_token_metric_status,
-      NGX_HTTP_AUTH_API_TOKEN_FROM, "", 0 },
+      NGX_HTTP_AUTH_API_TOKEN_CACHE_STATUSES, "", 0 },
 
     { "request_wait_seconds", "request_wait_seconds", "histogram",
       "How long clients waited for a verdict.",
@@ -58,7 +58,7 @@ ngx_http_auth_api_token_metric_t  ngx_http_auth_api_token_metrics[] = {
     { "lookup_duration_seconds", "lookup_duration_seconds", "histogram",
       "How long lookups took.",
       ngx_http_auth_api_token_offset(counters.latencies),
-      ngx_http_auth_api_token_offset(counters.latency),
+      ngx_http_auth_api_token_offset(counters.latency_sum),
       NULL, NULL, 0, "", 0 },
 
     { "refreshes", "refreshes_total", "counter",
@@ -205,7 +205,7 @@ ngx_http_auth_api_token_metric_outcome(ngx_uint_t i)
 static ngx_str_t *
 ngx_http_auth_api_token_metric_status(ngx_uint_t i)
 {
-    /* in the order of ngx_http_auth_api_token_from_e */
+    /* in the order of ngx_http_auth_api_token_cache_status_e */
 
     static ngx_str_t  names[] = {
         ngx_null_string,
@@ -216,7 +216,7 @@ ngx_http_auth_api_token_metric_status(ngx_uint_t i)
         ngx_string("bypass")
     };
 
-    return (i == NGX_HTTP_AUTH_API_TOKEN_FROM_NOWHERE) ? NULL : &names[i];
+    return (i == NGX_HTTP_AUTH_API_TOKEN_CACHE_NONE) ? NULL : &names[i];
 }
 
 

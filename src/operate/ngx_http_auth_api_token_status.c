@@ -182,14 +182,14 @@ ngx_http_auth_api_token_status_figures(ngx_http_request_t *r,
     size_t                                len;
     u_char                               *p, *last;
     ngx_uint_t                            i, n;
-    ngx_shm_zone_t                      **zone;
-    ngx_http_auth_api_token_zone_t       *amz;
+    ngx_shm_zone_t                      **shm_zone;
+    ngx_http_auth_api_token_zone_t       *zone;
     ngx_http_auth_api_token_status_t     *status;
     ngx_http_auth_api_token_main_conf_t  *amcf;
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_auth_api_token_module);
 
-    zone = amcf->zones.elts;
+    shm_zone = amcf->zones.elts;
     n = amcf->zones.nelts;
 
     status = ngx_pcalloc(r->pool,
@@ -201,14 +201,14 @@ ngx_http_auth_api_token_status_figures(ngx_http_request_t *r,
     len = NGX_HTTP_AUTH_API_TOKEN_STATUS_LEN;
 
     for (i = 0; i < n; i++) {
-        status[i].name = &zone[i]->shm.name;
+        zone = shm_zone[i]->data;
 
-        amz = zone[i]->data;
+        status[i].name = &zone->name;
 
-        ngx_http_auth_api_token_store_figures(amz->store, &status[i].figures);
+        ngx_http_auth_api_token_store_figures(zone->store, &status[i].figures);
 
         len += NGX_HTTP_AUTH_API_TOKEN_STATUS_LEN
-               + zone[i]->shm.name.len * NGX_HTTP_AUTH_API_TOKEN_STATUS_LINES;
+               + zone->name.len * NGX_HTTP_AUTH_API_TOKEN_STATUS_LINES;
     }
 
     p = ngx_pnalloc(r->pool, len);

@@ -29,14 +29,14 @@ typedef enum {
 /* where a verdict came from, as in $auth_api_token_cache_status */
 
 typedef enum {
-    NGX_HTTP_AUTH_API_TOKEN_FROM_NOWHERE = 0,
-    NGX_HTTP_AUTH_API_TOKEN_FROM_HIT,
-    NGX_HTTP_AUTH_API_TOKEN_FROM_MISS,
-    NGX_HTTP_AUTH_API_TOKEN_FROM_WAIT,
-    NGX_HTTP_AUTH_API_TOKEN_FROM_STALE,
-    NGX_HTTP_AUTH_API_TOKEN_FROM_BYPASS,
-    NGX_HTTP_AUTH_API_TOKEN_FROM
-} ngx_http_auth_api_token_from_e;
+    NGX_HTTP_AUTH_API_TOKEN_CACHE_NONE = 0,
+    NGX_HTTP_AUTH_API_TOKEN_CACHE_HIT,
+    NGX_HTTP_AUTH_API_TOKEN_CACHE_MISS,
+    NGX_HTTP_AUTH_API_TOKEN_CACHE_WAIT,
+    NGX_HTTP_AUTH_API_TOKEN_CACHE_STALE,
+    NGX_HTTP_AUTH_API_TOKEN_CACHE_BYPASS,
+    NGX_HTTP_AUTH_API_TOKEN_CACHE_STATUSES
+} ngx_http_auth_api_token_cache_status_e;
 
 
 /*
@@ -47,10 +47,10 @@ typedef enum {
 typedef struct {
     ngx_atomic_t       requests[NGX_HTTP_AUTH_API_TOKEN_REASONS];
     ngx_atomic_t       dry_run[NGX_HTTP_AUTH_API_TOKEN_REASONS];
-    ngx_atomic_t       cache[NGX_HTTP_AUTH_API_TOKEN_FROM];
+    ngx_atomic_t       cache[NGX_HTTP_AUTH_API_TOKEN_CACHE_STATUSES];
     ngx_atomic_t       lookups[NGX_HTTP_AUTH_API_TOKEN_REASONS];
     ngx_atomic_t       latencies[NGX_HTTP_AUTH_API_TOKEN_LATENCIES + 1];
-    ngx_atomic_t       latency;        /* sum, ms */
+    ngx_atomic_t       latency_sum;    /* ms */
     ngx_atomic_t       waited[NGX_HTTP_AUTH_API_TOKEN_LATENCIES + 1];
     ngx_atomic_t       waited_sum;     /* ms */
     ngx_atomic_t       refreshes;

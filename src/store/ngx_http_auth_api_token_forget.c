@@ -142,7 +142,7 @@ ngx_http_auth_api_token_purge_leases(ngx_http_auth_api_token_store_t *store,
     for (i = 0; i < store->lookups; i++) {
         lease = &store->leases[i];
 
-        if (purge->id.len && !lease->opaque && lease->id != node_key) {
+        if (purge->id.len && !lease->opaque && lease->node_key != node_key) {
             continue;
         }
 

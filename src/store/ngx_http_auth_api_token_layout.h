@@ -112,7 +112,7 @@ typedef struct {
     ngx_msec_t         asked;
     ngx_msec_t         deadline;       /* of a failed one: not to ask before;
                                           of a free one: when it ended */
-    ngx_uint_t         id;             /* as node.key */
+    ngx_uint_t         node_key;       /* of the record */
     uint64_t           budget;         /* of the key's bytes, or 0 */
     u_char             key[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
     ngx_pid_t          pid;

@@ -131,7 +131,7 @@ ngx_http_auth_api_token_lease_take(ngx_http_auth_api_token_store_t *store,
     lease->asked = question->now;
     lease->deadline = question->now + question->timeout
                       + NGX_HTTP_AUTH_API_TOKEN_GRACE;
-    lease->id = node_key;
+    lease->node_key = node_key;
     lease->budget = 0;
     lease->pid = question->pid;
     lease->retry_after = 0;

@@ -11,7 +11,7 @@
 #include "ngx_http_auth_api_token_recover.h"
 
 
-#define ngx_http_auth_api_token_queue(store, kind)                            \
+#define ngx_http_auth_api_token_lru(store, kind)                              \
     ((kind) == NGX_HTTP_AUTH_API_TOKEN_FACTS ? &(store)->facts                \
                                              : &(store)->others)
 
@@ -60,7 +60,7 @@ ngx_http_auth_api_token_record_touch(ngx_http_auth_api_token_store_t *store,
 
     record->node.data = second;
 
-    queue = ngx_http_auth_api_token_queue(store,
+    queue = ngx_http_auth_api_token_lru(store,
                                         ngx_http_auth_api_token_kind(record));
 
     if (ngx_queue_head(queue) == &record->queue) {
@@ -235,7 +235,7 @@ ngx_http_auth_api_token_record_add(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_index_insert(store, record);
     ngx_http_auth_api_token_crash();
 
-    ngx_queue_insert_head(ngx_http_auth_api_token_queue(store, kind),
+    ngx_queue_insert_head(ngx_http_auth_api_token_lru(store, kind),
                           &record->queue);
 
     return record;

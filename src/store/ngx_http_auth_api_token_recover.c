@@ -79,7 +79,7 @@ ngx_http_auth_api_token_store_release(ngx_http_auth_api_token_store_t *store,
 
 
 void
-ngx_http_auth_api_token_store_check(ngx_http_auth_api_token_store_t *store,
+ngx_http_auth_api_token_store_reap(ngx_http_auth_api_token_store_t *store,
     ngx_msec_t now, ngx_uint_t (*gone)(ngx_pid_t pid))
 {
     if (!ngx_http_auth_api_token_recover_due(store, now)) {

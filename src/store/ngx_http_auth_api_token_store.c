@@ -472,7 +472,7 @@ ngx_http_auth_api_token_store_end(ngx_http_auth_api_token_store_t *store,
 
     store->counters.lookups[verdict->reason]++;
     store->counters.latencies[i]++;
-    store->counters.latency += ms;
+    store->counters.latency_sum += ms;
 
     lease = ngx_http_auth_api_token_lease_get(store, ticket);
 
@@ -519,7 +519,7 @@ ngx_http_auth_api_token_store_keep(ngx_http_auth_api_token_store_t *store,
 
     now = question->now;
 
-    record = ngx_http_auth_api_token_index_find(store, lease->id,
+    record = ngx_http_auth_api_token_index_find(store, lease->node_key,
                                                 question->key);
 
     if (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE) {
@@ -588,7 +588,7 @@ ngx_http_auth_api_token_store_keep(ngx_http_auth_api_token_store_t *store,
     }
 
     record = ngx_http_auth_api_token_record_add(store, verdict->reason,
-                                                lease->id, question->key,
+                                                lease->node_key, question->key,
                                                 &facts, now);
 
     if (record) {

@@ -288,7 +288,7 @@ void ngx_http_auth_api_token_store_release(
  * by one of the processes, and else takes no mutex.
  */
 
-void ngx_http_auth_api_token_store_check(
+void ngx_http_auth_api_token_store_reap(
     ngx_http_auth_api_token_store_t *store, ngx_msec_t now,
     ngx_uint_t (*gone)(ngx_pid_t pid));
 

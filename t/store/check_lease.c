@@ -63,7 +63,7 @@ check_lease(check_ctx_t *ctx, ngx_uint_t n)
                           n, lease->seq, lease->probe, lease->opaque);
     }
 
-    if (lease->opaque && lease->id != check_prefix(lease->key)) {
+    if (lease->opaque && lease->node_key != check_prefix(lease->key)) {
         return check_fail(ctx, "id of lease %lu", n);
     }
 

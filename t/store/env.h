@@ -52,7 +52,7 @@ typedef ngx_http_auth_api_token_counters_t  counters_t;
 #define store_is_sent  ngx_http_auth_api_token_store_is_sent
 #define store_poll     ngx_http_auth_api_token_store_poll
 #define store_release  ngx_http_auth_api_token_store_release
-#define store_reap     ngx_http_auth_api_token_store_check
+#define store_reap     ngx_http_auth_api_token_store_reap
 #define store_unqueue  ngx_http_auth_api_token_store_unqueue
 #define store_waited   ngx_http_auth_api_token_store_waited
 #define store_purge    ngx_http_auth_api_token_store_purge

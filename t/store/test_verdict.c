@@ -277,7 +277,7 @@ test_counts(void)
     EQUAL(figures.probing, 0);
     EQUAL(figures.counters.lookups[T(PASS)], 1);
     EQUAL(figures.counters.lookups[T(UNKNOWN)], 1);
-    EQUAL(figures.counters.latency, 30);
+    EQUAL(figures.counters.latency_sum, 30);
     EQUAL(figures.counters.latencies[0], 1);
     EQUAL(figures.counters.latencies[3], 1);
     EQUAL(figures.entries[T(FACTS)], 1);
