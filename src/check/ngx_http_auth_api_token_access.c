@@ -20,6 +20,8 @@ static ngx_int_t ngx_http_auth_api_token_begin(ngx_http_request_t *r,
 static ngx_int_t ngx_http_auth_api_token_prove(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx,
     ngx_http_auth_api_token_loc_conf_t *alcf);
+static void ngx_http_auth_api_token_end_wait(ngx_http_auth_api_token_ctx_t *ctx,
+    ngx_http_auth_api_token_loc_conf_t *alcf);
 static ngx_uint_t ngx_http_auth_api_token_differs(ngx_str_t *one,
     ngx_str_t *two);
 static void ngx_http_auth_api_token_review(ngx_http_request_t *r,
@@ -295,30 +297,11 @@ ngx_http_auth_api_token_prove(ngx_http_request_t *r,
         }
     }
 
-    verdict = &ctx->reply.verdict;
-
     if (ctx->waiting) {
-        ctx->waiting = 0;
-
-        if (alcf->figures) {
-            ngx_http_auth_api_token_store_waited(alcf->figures->zone->store,
-                                                ngx_current_msec - ctx->began);
-        }
-
-        /*
-         * The API may be a cache, and remember for longer than "valid".
-         * But it does answer: stale facts do not serve, nor does this.
-         */
-
-        if (alcf->cache
-            && verdict->reason == NGX_HTTP_AUTH_API_TOKEN_PASS
-            && verdict->age >= alcf->cache->valid)
-        {
-            verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
-            verdict->health = NGX_HTTP_AUTH_API_TOKEN_UNTOLD;
-            verdict->cause = "the answer is older than \"valid\"";
-        }
+        ngx_http_auth_api_token_end_wait(ctx, alcf);
     }
+
+    verdict = &ctx->reply.verdict;
 
     if (verdict->reason >= NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE) {
         ngx_http_auth_api_token_use_stale(r, ctx);
@@ -335,6 +318,37 @@ ngx_http_auth_api_token_prove(ngx_http_request_t *r,
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_auth_api_token_end_wait(ngx_http_auth_api_token_ctx_t *ctx,
+    ngx_http_auth_api_token_loc_conf_t *alcf)
+{
+    ngx_http_auth_api_token_verdict_t  *verdict;
+
+    ctx->waiting = 0;
+
+    if (alcf->figures) {
+        ngx_http_auth_api_token_store_waited(alcf->figures->zone->store,
+                                             ngx_current_msec - ctx->began);
+    }
+
+    verdict = &ctx->reply.verdict;
+
+    /*
+     * What answers may be a cache that keeps facts for longer than "valid".
+     * As it does answer, neither these facts nor stale ones may be used.
+     */
+
+    if (alcf->cache
+        && verdict->reason == NGX_HTTP_AUTH_API_TOKEN_PASS
+        && verdict->age >= alcf->cache->valid)
+    {
+        verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
+        verdict->health = NGX_HTTP_AUTH_API_TOKEN_UNTOLD;
+        verdict->cause = "the answer is older than \"valid\"";
+    }
 }
 
 

@@ -31,6 +31,8 @@ static ngx_int_t ngx_http_auth_api_token_scope(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx, ngx_str_t *scope);
 static ngx_int_t ngx_http_auth_api_token_set_retry_after(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx);
+static ngx_uint_t ngx_http_auth_api_token_log_level(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx);
 static ngx_str_t *ngx_http_auth_api_token_content_error(
     ngx_http_auth_api_token_content_t *content, ngx_uint_t status);
 
@@ -401,41 +403,15 @@ void
 ngx_http_auth_api_token_log_refusal(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t *ctx)
 {
-    u_char                               cause[NGX_MAX_ERROR_STR / 8], *p;
-    ngx_str_t                            none, *id, *account;
-    ngx_uint_t                           level;
-    ngx_atomic_t                        *last;
-    ngx_atomic_uint_t                    now;
-    ngx_http_core_loc_conf_t            *clcf;
-    ngx_http_auth_api_token_refusal_t   *refusal;
-    ngx_http_auth_api_token_loc_conf_t  *alcf;
+    u_char                     cause[NGX_MAX_ERROR_STR / 8], *p;
+    ngx_str_t                  none, *id, *account, *name;
+    ngx_uint_t                 level;
+    ngx_http_core_loc_conf_t  *clcf;
 
-    static ngx_atomic_t                  logged[2];
-
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-    refusal = &ngx_http_auth_api_token_refusals[ctx->reason];
 
-    level = refusal->level;
-
-    /*
-     * An outage is reported, but does not flood the log; nor does "busy" hide
-     * what caused it.
-     */
-
-    if (level == NGX_LOG_ERR) {
-        last = alcf->cache
-               ? ngx_http_auth_api_token_store_logged(alcf->cache->zone->store)
-               : logged;
-
-        last += (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_BUSY);
-
-        now = (ngx_atomic_uint_t) ngx_time();
-
-        if (*last == now || !ngx_atomic_cmp_set(last, *last, now)) {
-            level = NGX_LOG_INFO;
-        }
-    }
+    level = ngx_http_auth_api_token_log_level(r, ctx);
+    name = ngx_http_auth_api_token_reason_name(ctx->reason);
 
     ngx_str_set(&none, "-");
 
@@ -475,8 +451,45 @@ ngx_http_auth_api_token_log_refusal(ngx_http_request_t *r,
     ngx_log_error(level, r->connection->log, 0,
                   "API token refused%s: %V, id: \"%V\", account: \"%V\", "
                   "location: \"%V\"%*s",
-                  ctx->dry_run ? ", dry run" : "", &refusal->name, id, account,
+                  ctx->dry_run ? ", dry run" : "", name, id, account,
                   &clcf->name, (size_t) (p - cause), cause);
+}
+
+
+/* an outage does not flood the log, and "busy" does not hide its cause */
+
+static ngx_uint_t
+ngx_http_auth_api_token_log_level(ngx_http_request_t *r,
+    ngx_http_auth_api_token_ctx_t *ctx)
+{
+    ngx_uint_t                           level;
+    ngx_atomic_t                        *last;
+    ngx_atomic_uint_t                    now;
+    ngx_http_auth_api_token_loc_conf_t  *alcf;
+
+    static ngx_atomic_t                  logged[2];
+
+    level = ngx_http_auth_api_token_refusals[ctx->reason].level;
+
+    if (level != NGX_LOG_ERR) {
+        return level;
+    }
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
+
+    last = alcf->cache
+           ? ngx_http_auth_api_token_store_logged(alcf->cache->zone->store)
+           : logged;
+
+    last += (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_BUSY);
+
+    now = (ngx_atomic_uint_t) ngx_time();
+
+    if (*last == now || !ngx_atomic_cmp_set(last, *last, now)) {
+        return NGX_LOG_INFO;
+    }
+
+    return level;
 }
 
 
