@@ -49,7 +49,7 @@ ngx_http_auth_api_token_preaccess_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    /* a post_action never waits, and would count a miss in both phases */
+    /* a post_action never waits, and a miss would count in both phases */
 
     if (r->post_action) {
         return NGX_DECLINED;
@@ -97,7 +97,7 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
         }
     }
 
-    /* an error page for a refusal keeps its header, a fallback does not */
+    /* the error page of a refusal keeps its headers, a fallback does not */
 
     if (ctx->status != r->err_status) {
         ngx_http_auth_api_token_clear_refusal(ctx);
@@ -137,8 +137,8 @@ ngx_http_auth_api_token_handler(ngx_http_request_t *r)
 
 
 /*
- * NGX_OK, with a context without a decision; or what the handler has to return
- * if nothing is to be checked, if r still waits, or after an error
+ * Returns NGX_OK with a context that has no decision; or what the handler has
+ * to return if there is nothing to check, if r still waits, or after an error.
  */
 
 static ngx_int_t
@@ -173,7 +173,7 @@ ngx_http_auth_api_token_begin(ngx_http_request_t *r,
 
         if (ctx->waiter->flight) {
 
-            /* only its write event shows that an HTTP/3 stream was canceled */
+            /* a canceled HTTP/3 stream shows in its write event only */
 
             if (r->connection->write->error) {
                 ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
@@ -190,7 +190,7 @@ ngx_http_auth_api_token_begin(ngx_http_request_t *r,
         }
     }
 
-    /* no realm is made of what preaccess proved */
+    /* the realm must not depend on what preaccess proved */
 
     if (ctx && ctx->reason == NGX_HTTP_AUTH_API_TOKEN_UNDECIDED) {
         ctx->facts = NULL;
@@ -227,8 +227,8 @@ ngx_http_auth_api_token_begin(ngx_http_request_t *r,
 
 
 /*
- * NGX_OK with a reason, or what the handler has to return; an active token
- * passes here, and has its facts, whatever is required
+ * Returns NGX_OK with a reason, or what the handler has to return.  The reason
+ * is "pass", with facts, for any active token: requirements are checked later.
  */
 
 static ngx_int_t
@@ -255,7 +255,7 @@ ngx_http_auth_api_token_prove(ngx_http_request_t *r,
 
     rc = ngx_http_auth_api_token_credential(r, ctx);
 
-    /* an internal redirect may lead to another API, credential or cache */
+    /* after an internal redirect, API, credential or cache may be others */
 
     if (scope.len
         && (ngx_http_auth_api_token_differs(&scope, &ctx->scope)
@@ -360,7 +360,7 @@ ngx_http_auth_api_token_differs(ngx_str_t *one, ngx_str_t *two)
 }
 
 
-/* what was good enough elsewhere, or before, may be too old here and now */
+/* a verdict that served elsewhere, or before, may be too old here and now */
 
 static void
 ngx_http_auth_api_token_review(ngx_http_request_t *r,
@@ -378,7 +378,7 @@ ngx_http_auth_api_token_review(ngx_http_request_t *r,
 
     if (ctx->asked_in == alcf) {
 
-        /* limit_req delayed it, and the zone may know better by now */
+        /* limit_req delayed it: the zone may have a younger verdict by now */
 
         if (alcf->cache) {
             ngx_http_auth_api_token_reset_ctx(ctx);
@@ -389,7 +389,7 @@ ngx_http_auth_api_token_review(ngx_http_request_t *r,
 
     ctx->asked_in = alcf;
 
-    /* a redirect does not ask twice during an outage */
+    /* in an outage, a redirect does not ask once more */
 
     if (verdict->reason >= NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE) {
         return;
@@ -418,7 +418,7 @@ ngx_http_auth_api_token_review(ngx_http_request_t *r,
     } else if ((ngx_msec_int_t) (verdict->asked + verdict->age - ctx->created)
                >= 0)
     {
-        /* the API was asked for this request, however old its word is */
+        /* the API was asked for this request, however old its answer is */
 
         return;
     }
@@ -457,7 +457,7 @@ ngx_http_auth_api_token_preflight(ngx_http_request_t *r)
 }
 
 
-/* what the handler has to return, or NGX_DONE if the decision is in force */
+/* returns what the handler has to, or NGX_DONE to enforce the decision */
 
 static ngx_int_t
 ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
@@ -474,7 +474,7 @@ ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        /* with any other value, be it a mistake, the decision is in force */
+        /* any other value, even a mistake, enforces the decision */
 
         if (!(value.len == 1 && value.data[0] == '1')
             && !(value.len == 2 && ngx_strncmp(value.data, "on", 2) == 0))
@@ -493,13 +493,13 @@ ngx_http_auth_api_token_dry_run(ngx_http_request_t *r,
 
     ngx_http_auth_api_token_log_refusal(r, ctx);
 
-    /* with "satisfy any" the other modules decide */
+    /* with "satisfy any", the other modules decide */
 
     return NGX_DECLINED;
 }
 
 
-/* a location that a request is redirected to may decide the same once more */
+/* after a redirect, the same decision may be made once more */
 
 static void
 ngx_http_auth_api_token_count(ngx_http_auth_api_token_ctx_t *ctx,

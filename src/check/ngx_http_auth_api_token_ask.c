@@ -77,7 +77,7 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
 
     if (line) {
 
-        /* who waited for a lookup that told nothing came before all in line */
+        /* a request that waited for a lookup in vain goes first in line */
 
         first = ctx->queued || ctx->waited;
 
@@ -93,7 +93,7 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
 
     if (rc == NGX_HTTP_AUTH_API_TOKEN_CHARGE) {
 
-        /* hits do without the digest of the limit's key */
+        /* only misses need the digest of the limit's key */
 
         if (ngx_http_auth_api_token_budget(r, ctx->store, &budget) != NGX_OK) {
             return NGX_ERROR;
@@ -173,7 +173,7 @@ ngx_http_auth_api_token_ask(ngx_http_request_t *r,
     default: /* NGX_HTTP_AUTH_API_TOKEN_STOP */
         ctx->cache_status = NGX_HTTP_AUTH_API_TOKEN_CACHE_MISS;
 
-        /* places of a worker that died may be all that is missing */
+        /* there may be room once a dead worker's places are taken back */
 
         ngx_http_auth_api_token_store_reap(ctx->store, ngx_current_msec,
                                            ngx_http_auth_api_token_gone);
@@ -253,7 +253,7 @@ ngx_http_auth_api_token_budget(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    /* as with other limits, an empty key has none */
+    /* as with other limits of nginx, an empty key is not limited */
 
     budget->rate = value.len ? limit->rate : 0;
     budget->burst = limit->burst;
@@ -312,7 +312,7 @@ ngx_http_auth_api_token_look_up(ngx_http_request_t *r,
                                   ngx_http_auth_api_token_lookup_flight(lookup),
                                       0);
 
-    /* the lookup may end in this call, the waiters are posted even then */
+    /* the lookup may end in this call; r is woken by an event even then */
 
     ngx_http_auth_api_token_start_lookup(lookup);
 
@@ -320,7 +320,7 @@ ngx_http_auth_api_token_look_up(ngx_http_request_t *r,
 }
 
 
-/* lets r wait, for the rest of the time that began when it first had to */
+/* has r wait, for what is left of the time since it first had to */
 
 static ngx_int_t
 ngx_http_auth_api_token_park(ngx_http_request_t *r,
@@ -349,7 +349,7 @@ ngx_http_auth_api_token_park(ngx_http_request_t *r,
         ctx->waiter = waiter;
     }
 
-    /* so that a client that leaves is noticed */
+    /* to notice a client that leaves */
 
     if (c->read->ready) {
         ngx_post_event(c->read, &ngx_posted_events);
@@ -372,7 +372,7 @@ ngx_http_auth_api_token_park(ngx_http_request_t *r,
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
 
-    /* a little longer, so that the lookup's own end is known first */
+    /* a little longer than the lookup, whose end tells more */
 
     left = (ngx_msec_int_t) (ctx->began + alcf->request->timeout
                              + 2 * NGX_HTTP_AUTH_API_TOKEN_POLL
@@ -386,9 +386,9 @@ ngx_http_auth_api_token_park(ngx_http_request_t *r,
 
 
 /*
- * srcache, when it is first used, moves its handler to the end of the access
- * phase, and those behind it forward.  The handler in which r waited may no
- * longer be where it was, and nginx would go on behind it, without a decision.
+ * When srcache is first used, it moves its handler to the end of the access
+ * phase, and those after it forward.  The handler in which r waited may then
+ * have another place, and nginx would go on after it, without a decision.
  */
 
 static void
@@ -400,7 +400,7 @@ ngx_http_auth_api_token_resume(ngx_http_request_t *r)
 
     ctx = ngx_http_auth_api_token_get_ctx(r);
 
-    /* woken too early: the handler may still move before r can go on */
+    /* still waiting: the handler may move before r can go on */
 
     if (ctx->waiter->flight && !r->connection->write->error) {
         return;
@@ -421,7 +421,7 @@ ngx_http_auth_api_token_resume(ngx_http_request_t *r)
 }
 
 
-/* whatever depends on the location is left to the request, when it runs */
+/* what depends on the location is done when the request runs again */
 
 static void
 ngx_http_auth_api_token_told(void *data,
@@ -434,7 +434,7 @@ ngx_http_auth_api_token_told(void *data,
 }
 
 
-/* a lookup for which nobody waits, so far */
+/* a lookup for which no request waits yet */
 
 static void
 ngx_http_auth_api_token_refresh(ngx_http_request_t *r,
@@ -474,7 +474,7 @@ ngx_http_auth_api_token_use_stale(ngx_http_request_t *r,
         return;
     }
 
-    /* what a limit of nginx refused, or held up, says nothing of the API */
+    /* a limit of nginx that refused or held up a lookup is no outage */
 
     if (verdict->health == NGX_HTTP_AUTH_API_TOKEN_UNTOLD
         || (verdict->health == NGX_HTTP_AUTH_API_TOKEN_SILENT
@@ -499,8 +499,8 @@ ngx_http_auth_api_token_use_stale(ngx_http_request_t *r,
 
 
 /*
- * Variables may point to the strings of a verdict: the next one, after a
- * redirect, leaves them alone.
+ * Variables may point to the strings of a verdict: one that follows, after
+ * a redirect, does not overwrite them.
  */
 
 static ngx_http_auth_api_token_reply_t *
@@ -512,7 +512,7 @@ ngx_http_auth_api_token_get_reply(ngx_http_auth_api_token_ctx_t *ctx)
 }
 
 
-/* what the store told is where it has to be, but for strings that are long */
+/* short strings are in the cell of ctx already; long ones are copied */
 
 static void
 ngx_http_auth_api_token_take_reply(ngx_http_auth_api_token_ctx_t *ctx)

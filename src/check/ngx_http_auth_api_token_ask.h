@@ -15,11 +15,12 @@
 
 
 /*
- * Asks the store of the location, or where it has none the API, for a verdict.
+ * Gets a verdict from the store of the location; or from the API, if the store
+ * has none or the location has no store.
  *
- * Returns NGX_OK with a verdict; NGX_AGAIN if r has to wait; NGX_DECLINED if it
- * would have to, and is in its post_action, where there is nobody to wait;
- * NGX_ERROR if there is no memory.
+ * Returns NGX_OK with a verdict; NGX_AGAIN if r waits for one; NGX_DECLINED if
+ * it would have to wait, but is in its post_action, where it cannot; NGX_ERROR
+ * if there is no memory.
  */
 
 ngx_int_t ngx_http_auth_api_token_ask(ngx_http_request_t *r,
@@ -27,8 +28,8 @@ ngx_int_t ngx_http_auth_api_token_ask(ngx_http_request_t *r,
 
 
 /*
- * Where the verdict is that the API is not available, lets ctx have stale facts
- * instead, if the location allows them and there are any.
+ * If the API is not available, replaces the verdict by stale facts, if the
+ * location allows them and there are any.
  */
 
 void ngx_http_auth_api_token_use_stale(ngx_http_request_t *r,

@@ -12,7 +12,7 @@
 #include <ngx_core.h>
 
 
-/* of a token that is looked up */
+/* the longest token that is looked up */
 
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_TOKEN_LEN  1024
 

@@ -9,14 +9,14 @@
 
 
 /*
- * What a client's request meets: its credential is read, the store is asked
- * about it, and the location's requirements decide; who is refused is told why.
+ * The check of a client's request: its credential is read, a verdict is got for
+ * it, and the requirements of the location decide.  A refusal says why.
  *
  * This wing knows the configuration, the store and lookups.  It does not know
- * who looks at the figures or purges the store.
+ * how the figures are shown, or how the store is purged.
  *
- * It offers the handlers of the phases, the identity that a request is let in
- * with, the filters, the variables, and the names of the reasons.
+ * It offers the handlers of the phases, the identity of a request that was let
+ * in, the filters, the variables, and the names of the reasons.
  */
 
 
@@ -27,8 +27,8 @@
 
 
 /*
- * The handler of the access phase; and that of the preaccess phase, which finds
- * out whose token it is where the location says so, and refuses nobody.
+ * The handler of the access phase; and that of the preaccess phase, which gets
+ * the verdict beforehand if the location says so, and refuses no request.
  */
 
 ngx_int_t ngx_http_auth_api_token_handler(ngx_http_request_t *r);
@@ -36,12 +36,12 @@ ngx_int_t ngx_http_auth_api_token_preaccess_handler(ngx_http_request_t *r);
 
 
 /*
- * What a request is let in with: the facts, or NULL if it is let in without
- * a token, as a preflight or in dry run; and how old they are, in milliseconds.
- * The facts are valid as long as the request.
+ * The identity of a request that the check let in: the facts of its token, or
+ * NULL if it has none, as a preflight or in dry run; and how old they are, in
+ * milliseconds.  The facts last as long as the request.
  *
- * Returns NGX_OK; or NGX_DECLINED if it was not this location's check that let
- * it in, as in a subrequest.
+ * Returns NGX_OK; or NGX_DECLINED if it was not the check of this location that
+ * let the request in, as in a subrequest.
  */
 
 ngx_int_t ngx_http_auth_api_token_identity(ngx_http_request_t *r,
@@ -65,8 +65,8 @@ ngx_str_t *ngx_http_auth_api_token_reason_name(
 
 
 /*
- * A fact as a variable or a header has it; "data" is where it lies.  Returns
- * a part of the facts, or a static string.
+ * Returns a fact in the form that variables and headers have: a part of the
+ * facts, or a static string.  "data" is its offset in the facts.
  */
 
 ngx_str_t *ngx_http_auth_api_token_get_fact(
@@ -77,9 +77,8 @@ ngx_str_t *ngx_http_auth_api_token_get_fact(
  * The get handlers of the variables: an empty value counts as not found.  They
  * return NGX_OK, or NGX_ERROR if there is no memory.
  *
- * "data" of a fact is where it lies in ngx_http_auth_api_token_facts_t.  One
- * that is "known" was proved, too, but has a value even if the request is
- * refused.
+ * "data" of a fact is its offset in ngx_http_auth_api_token_facts_t.  A "known"
+ * fact was proved, too, but has a value even if the request is refused.
  */
 
 ngx_int_t ngx_http_auth_api_token_claimed_id_variable(

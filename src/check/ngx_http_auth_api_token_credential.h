@@ -15,9 +15,9 @@
 
 
 /*
- * Reads the credential that the location wants: ctx->token and ctx->id point
- * into the header or a variable, and are empty where there is none to look up.
- * Where the request cannot pass with it, ctx->reason says why.
+ * Reads the credential: ctx->token and ctx->id point into the header or
+ * a variable, and are empty if there is nothing to look up.  If the request
+ * cannot pass with the credential, ctx->reason says why.
  *
  * Returns NGX_OK, or NGX_HTTP_INTERNAL_SERVER_ERROR if there is no memory.
  */

@@ -84,7 +84,7 @@ ngx_http_auth_api_token_get_facts(ngx_http_request_t *r)
         return NULL;
     }
 
-    /* proved in preaccess, and then redirected, or let in by others */
+    /* proved in preaccess, but then redirected, or let in by other modules */
 
     if (ctx->reason == NGX_HTTP_AUTH_API_TOKEN_UNDECIDED
         && (ngx_http_get_module_ctx(r->main, ngx_http_auth_api_token_module)

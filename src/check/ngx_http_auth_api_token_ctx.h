@@ -15,9 +15,9 @@
 
 
 /*
- * What is known of a request.  It belongs to the request's pool and survives
- * internal redirects, so that the location a request ends in neither asks again
- * nor loses the variables.
+ * The context of a request.  It is in the pool of the request and outlives
+ * internal redirects, so that the location in which a request ends neither asks
+ * again nor loses the variables.
  */
 
 typedef struct {
@@ -43,7 +43,7 @@ typedef struct {
     ngx_http_auth_api_token_cache_status_e
                                        cache_status;
     void                              *asked_in;   /* the location */
-    ngx_msec_t                         taken_at;   /* the verdict was */
+    ngx_msec_t                         taken_at;   /* when "taken" was set */
 
     ngx_http_auth_api_token_reason_e   reason;     /* the decision */
     ngx_http_auth_api_token_facts_t   *facts;      /* proved, or NULL */
@@ -52,24 +52,24 @@ typedef struct {
     ngx_int_t                          next;       /* phase after access */
 
     ngx_http_auth_api_token_counters_t
-                                      *counters;   /* last used, or NULL */
-    uint64_t                           counted;    /* of these, a bit each */
+                                      *counters;   /* of "counted", or NULL */
+    uint64_t                           counted;    /* a bit for each counter */
 
     ngx_table_elt_t                   *challenge;
     ngx_table_elt_t                   *retry_after;
     ngx_chain_t                       *problem;
 
     unsigned                           answered:1; /* there is a verdict */
-    unsigned                           taken:1;    /* it was good enough */
-    unsigned                           used:1;     /* it made the decision */
+    unsigned                           taken:1;    /* and it may serve */
+    unsigned                           used:1;     /* the decision is by it */
     unsigned                           waiting:1;  /* since "began" */
-    unsigned                           waited:1;   /* for some lookup */
+    unsigned                           waited:1;   /* for a lookup */
     unsigned                           queued:1;   /* in the store */
     unsigned                           delayed:1;  /* was queued */
     unsigned                           filled:1;   /* the cell is */
-    unsigned                           dry_run:1;  /* nobody is refused */
+    unsigned                           dry_run:1;  /* nothing is refused */
 
-    /* of the store, with the strings of the verdict, if they fit */
+    /* a copy of a cell of the store, with the strings of the verdict */
 
     uint64_t                           cell[NGX_HTTP_AUTH_API_TOKEN_CELL
                                             / sizeof(uint64_t)];
@@ -77,7 +77,7 @@ typedef struct {
 
 
 /*
- * Returns what is known of the main request of r, or NULL if no location it
+ * Returns the context of the main request of r, or NULL if no location that it
  * came through had the check on.
  */
 
@@ -86,8 +86,9 @@ ngx_http_auth_api_token_ctx_t *ngx_http_auth_api_token_get_ctx(
 
 
 /*
- * The same, made at need, and again where the filters look for it after
- * an internal redirect.  Returns NULL if there is no memory.
+ * The same, for a main request r; creates the context if there is none, and
+ * after an internal redirect sets it again where the filters look for it.
+ * Returns NULL if there is no memory.
  */
 
 ngx_http_auth_api_token_ctx_t *ngx_http_auth_api_token_make_ctx(
@@ -95,8 +96,8 @@ ngx_http_auth_api_token_ctx_t *ngx_http_auth_api_token_make_ctx(
 
 
 /*
- * Returns what is proved of the main request of r, or NULL.  Before there is
- * a decision, only the location that is to make it gets the facts, and only
+ * Returns the proved facts of the main request of r, or NULL.  Before there is
+ * a decision, only the location that will make it gets the facts, and only
  * until its access phase is over.
  */
 
@@ -120,8 +121,8 @@ ngx_http_auth_api_token_unqueue(ngx_http_auth_api_token_ctx_t *ctx)
 
 
 /*
- * Has ctx wait no longer, wherever it does; and has it forget as well what it
- * knows and asked.
+ * Takes the request out of the flight and the queue in which it waits; and has
+ * it also forget its verdict, so that it asks again.
  */
 
 void ngx_http_auth_api_token_withdraw(ngx_http_auth_api_token_ctx_t *ctx);

@@ -15,9 +15,9 @@
 
 
 /*
- * Whether an active token meets what the location requires.  If it does not,
- * ctx->reason says what, ctx->line which line of the directive, and ctx->facts
- * is NULL, for the variables.
+ * Checks whether an active token meets the requirements of the location.  If it
+ * does not, ctx->reason is the requirement, ctx->line the line of the
+ * directive, and ctx->facts is NULL, so that the variables are empty.
  *
  * Returns NGX_OK in both cases, or NGX_HTTP_INTERNAL_SERVER_ERROR if there is
  * no memory.

@@ -80,7 +80,7 @@ ngx_http_auth_api_token_problem(ngx_http_request_t *r, ngx_uint_t status,
         return NGX_ERROR;
     }
 
-    /* the arguments may hold what does not belong in a body */
+    /* arguments may hold secrets, which do not belong in a body */
 
     path = r->unparsed_uri;
 

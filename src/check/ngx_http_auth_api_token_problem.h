@@ -14,9 +14,9 @@
 
 
 /*
- * Turns the header of r into that of a problem (RFC 9457), and leaves the body,
- * from the pool of r, in *out.  "detail" is a JSON string without its quotes.
- * Does nothing for a status that has no problem of its own.
+ * Turns the header of r into that of a problem (RFC 9457), and sets *out to its
+ * body, from the pool of r.  "detail" is a JSON string without its quotes.
+ * Does nothing for a status that is not in the table of problems.
  *
  * Returns NGX_OK, or NGX_ERROR if there is no memory.
  */

@@ -510,7 +510,7 @@ ngx_http_auth_api_token_set_problem(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    /* another module may refuse first, or let in whom this one refuses */
+    /* another module may refuse first, or let in what this one refuses */
 
     if (ctx
         && ctx->reason != NGX_HTTP_AUTH_API_TOKEN_UNDECIDED

@@ -15,10 +15,11 @@
 
 
 /*
- * Refuses the request for ctx->reason: logs it, adds a challenge (RFC 6750,
- * section 3) and Retry-After, where the reason asks for them.
+ * Refuses the request for ctx->reason: logs this, and adds a challenge
+ * (RFC 6750, section 3) and Retry-After if the reason has them.
  *
- * Returns the status of the response.
+ * Returns the status of the response, or NGX_HTTP_INTERNAL_SERVER_ERROR if
+ * there is no memory.
  */
 
 ngx_int_t ngx_http_auth_api_token_refuse(ngx_http_request_t *r,
@@ -34,16 +35,16 @@ void ngx_http_auth_api_token_log_refusal(ngx_http_request_t *r,
 
 
 /*
- * Takes back what an earlier refusal of the same request added to the header.
+ * Removes what an earlier refusal of the same request added to the header.
  */
 
 void ngx_http_auth_api_token_clear_refusal(ngx_http_auth_api_token_ctx_t *ctx);
 
 
 /*
- * Called before a header is sent.  If that is the header of nginx's own page
- * for a refusal, or for an error of which the content of the location knows the
- * details, it becomes the header of a problem (RFC 9457), whose body is left in
+ * Called before a header is sent.  If it is that of nginx's own page for
+ * a refusal, or for an error that the content of the location has details of,
+ * it becomes the header of a problem (RFC 9457), whose body is kept in
  * ctx->problem.  ctx may be NULL.
  *
  * Returns NGX_OK, or NGX_ERROR if there is no memory.

@@ -47,7 +47,7 @@ ngx_int_t
 ngx_http_auth_api_token_meets_extension(ngx_http_auth_api_token_facts_t *facts,
     ngx_str_t *value)
 {
-    /* of a variable it may be "*" or "?", which stand for more than an id */
+    /* the value of a variable may be "*" or "?", which are not ids */
 
     if (ngx_http_auth_api_token_valid_extension(value) != NGX_OK) {
         return NGX_DECLINED;

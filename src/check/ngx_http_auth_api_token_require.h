@@ -14,10 +14,10 @@
 
 
 /*
- * Whether the facts meet a requirement.  An empty value is met by nothing, and
- * a fact that the API left out meets nothing.  A value "MOD-..." is the id of a
- * module, any other one its code.  A token that may act through all extensions
- * meets the id of any.
+ * Whether the facts meet a requirement.  No facts meet an empty value, and
+ * a fact that the API left out meets no value.  A value "MOD-..." is the id of
+ * a module, any other one its code.  A token that may act through all
+ * extensions meets the id of any.
  *
  * All return NGX_OK or NGX_DECLINED.
  */
@@ -36,8 +36,8 @@ ngx_int_t ngx_http_auth_api_token_meets_extension(
 
 
 /*
- * Whether the value of a variable is as good as true, whatever the facts:
- * neither empty nor "0".  Returns NGX_OK or NGX_DECLINED.
+ * Whether the value of a variable is true, that is neither empty nor "0"; the
+ * facts do not matter.  Returns NGX_OK or NGX_DECLINED.
  */
 
 ngx_int_t ngx_http_auth_api_token_meets_require(

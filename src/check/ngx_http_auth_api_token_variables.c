@@ -105,7 +105,7 @@ ngx_http_auth_api_token_get_fact(ngx_http_auth_api_token_facts_t *facts,
 }
 
 
-/* a value only for reasons where the API itself said whose token it is */
+/* has a value only if the API itself said whose token it is */
 
 ngx_int_t
 ngx_http_auth_api_token_known_variable(ngx_http_request_t *r,

@@ -144,7 +144,7 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    /* "if" and "limit_except" are a part of the location they stand in */
+    /* "if" and "limit_except" have the content of the location around them */
 
     if (clcf->noname && clcf->handler == NULL) {
         conf->content = prev->content;
@@ -156,7 +156,7 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
         }
     }
 
-    /* there is no line to name: the levels are merged at the end */
+    /* no message names a line: the levels are merged after all was read */
 
     cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
 
@@ -233,10 +233,10 @@ ngx_http_auth_api_token_merge_switch(ngx_http_auth_api_token_switch_t *conf,
 
 
 /*
- * What one API says is never used for another: two locations have a scope in
- * common if they have the label, or the server and the URI, and the credential
- * and the format, which decide what proves a token.  A server is known by its
- * names and addresses, as verdicts outlive the configuration.
+ * The scope keeps the verdicts of one API from serving for another: it is a
+ * digest of the label, or of the server and the URI, and of the credential mode
+ * and the format, which decide what proves a token.  A server is identified by
+ * its names and addresses, as verdicts outlive the configuration.
  */
 
 static ngx_int_t
@@ -297,7 +297,7 @@ ngx_http_auth_api_token_set_scope(ngx_conf_t *cf,
                    - text.data;
     }
 
-    /* of one length, as it is compared with others */
+    /* all scopes have one length */
 
     conf->scope.len = NGX_HTTP_AUTH_API_TOKEN_KEY_LEN;
 

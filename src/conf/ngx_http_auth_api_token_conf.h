@@ -9,14 +9,15 @@
 
 
 /*
- * What nginx.conf says, in structures that the wings above read, and what all
- * of them need of nginx itself.
+ * The configuration, in structures that the wings above read, and what all of
+ * them need of nginx itself.
  *
- * This wing knows nginx and the store.  It does not know who reads what it
- * offers: neither requests of clients, nor lookups, nor operators.
+ * This wing knows nginx and the store.  It does not know what its structures
+ * are read for: requests of clients, lookups, figures.
  *
  * It offers the configuration (below), the handlers of directives, zones, what
- * a worker's end leaves to do, digests, the forms of values, and headers.
+ * happens when a worker starts and ends, digests, the forms of values, and
+ * headers.
  */
 
 
@@ -58,7 +59,8 @@ typedef struct {
     ngx_str_t                            name;
     ssize_t                              size;       /* as configured */
 
-    ngx_queue_t                          turns;      /* of this worker */
+    ngx_queue_t                          turns;      /* flights in line, of
+                                                        this worker */
     ngx_event_t                          turn_timer;
 } ngx_http_auth_api_token_zone_t;
 
@@ -119,11 +121,11 @@ typedef enum {
 } ngx_http_auth_api_token_lines_e;
 
 
-/* a directive that is on or off, or as a variable says */
+/* a directive that is on or off, or depends on a variable */
 
 typedef struct {
     ngx_flag_t                         on;
-    ngx_http_complex_value_t          *value;    /* or NULL, if on is known */
+    ngx_http_complex_value_t          *value;    /* NULL: "on" says it all */
 } ngx_http_auth_api_token_switch_t;
 
 
@@ -135,7 +137,7 @@ typedef struct {
 } ngx_http_auth_api_token_line_t;
 
 
-/* for a problem body: what a status of a content handler says */
+/* the detail of a problem body for a status of a content handler */
 
 typedef struct {
     ngx_uint_t                         status;   /* 0 after the last */
@@ -158,11 +160,11 @@ typedef struct {
     ngx_http_auth_api_token_check_t   *check;
     ngx_http_auth_api_token_request_t *request;
     ngx_http_auth_api_token_cache_t   *cache;
-    ngx_http_auth_api_token_cache_t   *figures;        /* its zone counts */
+    ngx_http_auth_api_token_cache_t   *figures;        /* in its zone */
     ngx_http_auth_api_token_limit_t   *limit;
     ngx_str_t                          scope;          /* of verdicts */
 
-    /* of keys */
+    /* of the keys of verdicts */
 
     u_char                             prefix[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
 
@@ -182,7 +184,7 @@ typedef struct {
 } ngx_http_auth_api_token_loc_conf_t;
 
 
-/* a level of the configuration, be it a location or not */
+/* a level of the configuration: http, server, location, "if", limit_except */
 
 typedef struct {
     ngx_http_core_srv_conf_t           *server;
@@ -192,8 +194,9 @@ typedef struct {
 
 
 /*
- * Create and merge the configuration, all from cf->pool.  The first two return
- * NULL, and the last NGX_CONF_ERROR, after a message or if there is no memory.
+ * Create and merge the configuration, all of it from cf->pool.  After
+ * a message, or if there is no memory, the first two return NULL, and the last
+ * one returns NGX_CONF_ERROR.
  */
 
 void *ngx_http_auth_api_token_create_main_conf(ngx_conf_t *cf);
@@ -203,8 +206,9 @@ char *ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
 
 
 /*
- * Gives the location being read its content, which is static, and handler.
- * Returns NGX_CONF_OK, or what a setter has to return if it has one already.
+ * Sets the content, which is static, and with it the content handler of the
+ * location being read.  Returns NGX_CONF_OK; or what the handler of a directive
+ * has to return if the location has a content already.
  */
 
 char *ngx_http_auth_api_token_set_content(ngx_conf_t *cf,
@@ -213,7 +217,8 @@ char *ngx_http_auth_api_token_set_content(ngx_conf_t *cf,
 
 
 /*
- * Logs what was expected in place of the value.  Returns NGX_CONF_ERROR.
+ * Logs that a value is invalid, and what was expected in its place.  Returns
+ * NGX_CONF_ERROR.
  */
 
 char *ngx_http_auth_api_token_invalid(ngx_conf_t *cf, ngx_command_t *cmd,

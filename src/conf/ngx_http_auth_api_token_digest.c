@@ -27,8 +27,8 @@ ngx_http_auth_api_token_equal_secrets(ngx_str_t *one, ngx_str_t *two)
 
 
 /*
- * EVP_DigestInit_ex() of OpenSSL 3.0 allocates memory each time, and with it a
- * digest of two blocks takes almost twice as long
+ * not EVP_DigestInit_ex(): in OpenSSL 3.0 it allocates memory each time, and
+ * a digest of two blocks takes almost twice as long
  */
 
 ngx_int_t

@@ -22,12 +22,12 @@ ngx_int_t ngx_http_auth_api_token_equal_secrets(ngx_str_t *one, ngx_str_t *two);
 
 
 /*
- * SHA-256 over "prefix", of as many bytes as the digest has, or NULL, and the
- * text: it has the length of a key.
+ * SHA-256 over "prefix", which has as many bytes as a digest or is NULL, and
+ * the text.  A digest has NGX_HTTP_AUTH_API_TOKEN_KEY_LEN bytes.
  *
  * The key of a token is the digest of a prefix and the token, and that prefix
- * the digest of a secret and the scope of the lookup: made beforehand, it saves
- * each request one block of 64 bytes.
+ * is the digest of a secret and the scope of the lookup: as it is made
+ * beforehand, each request has one block of 64 bytes less to digest.
  *
  * Returns NGX_OK, or NGX_ERROR if the library failed.
  */
@@ -37,8 +37,8 @@ ngx_int_t ngx_http_auth_api_token_digest(u_char *prefix, ngx_str_t *text,
 
 
 /*
- * Fills the buffer with random bytes that nobody can guess.
- * Returns NGX_OK, or NGX_ERROR if the library has none to give.
+ * Fills the buffer with random bytes fit for secrets.
+ * Returns NGX_OK, or NGX_ERROR if the library has none.
  */
 
 ngx_int_t ngx_http_auth_api_token_random(u_char *buf, size_t len);

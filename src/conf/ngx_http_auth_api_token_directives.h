@@ -15,7 +15,7 @@
 
 
 /*
- * What a line of values may hold: "post" of a command whose handler is
+ * Which values a directive takes: "post" of a command whose handler is
  * ngx_http_auth_api_token_set_values().
  */
 
@@ -26,11 +26,11 @@ typedef struct {
 
 
 /*
- * Handlers of directives.  All that they allocate is from cf->pool.
+ * Handlers of directives.  They allocate from cf->pool only.
  *
  * They return NGX_CONF_OK; NGX_CONF_ERROR if there is no memory, or after
- * a message that names the directive, the value and what was expected; or the
- * end of a message that nginx begins.
+ * a message that names the directive, the value and what was expected; or
+ * a text that nginx puts behind the name of the directive.
  */
 
 char *ngx_http_auth_api_token_set_check(ngx_conf_t *cf,

@@ -20,8 +20,8 @@
 
 
 /*
- * Returns the first header of a name after "last", or the first of all if that
- * is NULL; or NULL if there is none.
+ * Returns the next header with the name after "last", or the first one if
+ * "last" is NULL.  Returns NULL if there is none.
  */
 
 ngx_table_elt_t *ngx_http_auth_api_token_next_header(ngx_list_t *headers,
@@ -32,15 +32,17 @@ ngx_table_elt_t *ngx_http_auth_api_token_next_header(ngx_list_t *headers,
 
 
 /*
- * Returns the traceparent of a request, if it is valid; or NULL.
+ * Returns the value of the "traceparent" header of a request if it is valid, or
+ * NULL.
  */
 
 ngx_str_t *ngx_http_auth_api_token_find_traceparent(ngx_http_request_t *r);
 
 
 /*
- * Adds a header without a value; the name is static.  One of a request wants
- * a lowcase_key and its hash besides.  Returns NULL if there is no memory.
+ * Adds a header, whose value the caller sets; the name is static.  In
+ * a request, the caller also sets lowcase_key and hash.  Returns NULL if there
+ * is no memory.
  */
 
 ngx_table_elt_t *ngx_http_auth_api_token_push_header(ngx_list_t *headers,
@@ -48,8 +50,9 @@ ngx_table_elt_t *ngx_http_auth_api_token_push_header(ngx_list_t *headers,
 
 
 /*
- * Adds a header to a response; name and value have to last as long as it.
- * Returns NGX_OK, or NGX_ERROR if there is no memory.
+ * Adds a header to a response; the name is static, and the value's bytes have
+ * to last as long as the request.  Returns NGX_OK, or NGX_ERROR if there is no
+ * memory.
  */
 
 ngx_int_t ngx_http_auth_api_token_add_header_out(ngx_http_request_t *r,

@@ -57,7 +57,7 @@ ngx_http_auth_api_token_check_lookup_locations(ngx_conf_t *cf)
             continue;
         }
 
-        /* one warning is enough for all that ask there */
+        /* one warning is enough for all levels with the same lookup location */
 
         for (k = 0; k < i; k++) {
             if (level[k].server == level[i].server
@@ -77,8 +77,8 @@ ngx_http_auth_api_token_check_lookup_locations(ngx_conf_t *cf)
 
 
 /*
- * nginx itself looks through more kinds of locations, in an order; here it is
- * enough to know that there is none, or that it is this one
+ * nginx has more kinds of locations, and an order in which it looks through
+ * them; here it is enough to know that there is none, or which one it is
  */
 
 static void
@@ -155,7 +155,7 @@ ngx_http_auth_api_token_check_lookup_location(ngx_conf_t *cf,
 }
 
 
-/* whether a regular expression may decide which location that is */
+/* whether this is a regular expression, and it matches */
 
 static ngx_uint_t
 ngx_http_auth_api_token_location_regex(ngx_http_core_loc_conf_t *clcf,

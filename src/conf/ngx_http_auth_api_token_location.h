@@ -14,7 +14,7 @@
 
 
 /*
- * Notes a level that is being merged, be it a location or not.  Returns NGX_OK,
+ * Adds the level that is being merged to the list of levels.  Returns NGX_OK,
  * or NGX_ERROR if there is no memory.
  */
 
@@ -23,8 +23,8 @@ ngx_int_t ngx_http_auth_api_token_add_level(ngx_conf_t *cf,
 
 
 /*
- * When the configuration is complete: warns where no location of a server has
- * the name that auth_api_token_request gives, or where clients may use it.
+ * Warns where a server has no location for the URI of auth_api_token_request,
+ * or one that clients may use.  To be called when all levels are merged.
  */
 
 void ngx_http_auth_api_token_check_lookup_locations(ngx_conf_t *cf);

@@ -15,16 +15,16 @@
 
 /*
  * Parameters "name=value".  Each directive has a table of those it takes, up to
- * 32; a new one is an entry there, and the member that it fills.
+ * 32.  A new one is an entry there, and the member that it sets.
  */
 
 typedef struct ngx_http_auth_api_token_param_s  ngx_http_auth_api_token_param_t;
 
 
 /*
- * Reads what stands after "name=" into the member.  Returns NGX_OK;
- * NGX_DECLINED if something else was expected; NGX_ERROR if there is no memory,
- * or after a message.
+ * Reads the value, which comes after "name=", into the member.  Returns NGX_OK;
+ * NGX_DECLINED if the value is invalid; NGX_ERROR if there is no memory, or
+ * after a message.
  */
 
 typedef ngx_int_t (*ngx_http_auth_api_token_param_pt)(ngx_conf_t *cf,
@@ -32,8 +32,8 @@ typedef ngx_int_t (*ngx_http_auth_api_token_param_pt)(ngx_conf_t *cf,
 
 
 /*
- * The last entry has no name, and says what was expected in place of a
- * parameter that is unknown.
+ * The last entry has no name, and says what is expected in place of an unknown
+ * parameter.
  */
 
 struct ngx_http_auth_api_token_param_s {
@@ -48,9 +48,9 @@ struct ngx_http_auth_api_token_param_s {
 
 
 /*
- * Reads the arguments of a directive, from the first that is a parameter to the
- * last, into the structure.  Returns NGX_CONF_OK, or NGX_CONF_ERROR after
- * a message.
+ * Reads the arguments of a directive, from number "first" on, into the members
+ * of "conf".  Returns NGX_CONF_OK; or NGX_CONF_ERROR after a message, or if
+ * there is no memory.
  */
 
 char *ngx_http_auth_api_token_read_params(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -58,13 +58,13 @@ char *ngx_http_auth_api_token_read_params(ngx_conf_t *cf, ngx_command_t *cmd,
 
 
 /*
- * What a parameter may be, with the type of its member: a number, a share such
+ * The types of parameters, and of their members: a number, a share such
  * as "10%", one of "values" (ngx_uint_t), a time (ngx_msec_t); a rate such as
  * "30r/m" (ngx_uint_t, 0.001 a second); a label (ngx_str_t, not copied);
  * a variable (ngx_http_complex_value_t *, from cf->pool).
  *
- * "min" and "max" bound the number as it is written, and a time in
- * milliseconds.  The last one reads nothing of "param", which may be NULL.
+ * "min" and "max" are for the number as it is written, and for a time in
+ * milliseconds.  "param" of the last function may be NULL.
  */
 
 ngx_int_t ngx_http_auth_api_token_param_number(ngx_conf_t *cf,

@@ -106,7 +106,7 @@ ngx_http_auth_api_token_next_item(ngx_str_t *list, ngx_str_t *item)
 }
 
 
-/* all ids seen have one or two groups of digits; let there be more */
+/* ids have one or two groups of digits today; up to four are taken */
 
 static ngx_int_t
 ngx_http_auth_api_token_valid_id(ngx_str_t *value, const char *prefix)

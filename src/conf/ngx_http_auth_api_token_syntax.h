@@ -13,13 +13,13 @@
 
 
 /*
- * The forms of values, whoever sends them.
+ * The forms of values, of the configuration, of the API and of clients.
  */
 
 
 /*
- * Whether a value may be required, as it stands in the configuration: an
- * account id ("ACC-" and groups of four digits), an account type (Client,
+ * Whether a value may stand in a requirement of the configuration: an account
+ * id ("ACC-" and groups of four digits), an account type (Client,
  * Vendor, Operations), a module id ("MOD-" and groups of four digits), a module
  * code (lower-case letters, digits and "-") or an extension id ("EXT-" and
  * groups of four digits).

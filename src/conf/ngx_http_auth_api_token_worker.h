@@ -14,11 +14,12 @@
 
 
 /*
- * What workers hold of the zones, leases and places among the lookups, and what
- * their end leaves to do.
+ * When a worker starts and ends.
  *
- * A worker that starts gives back what those held that are no more, and what
- * one of its own pid left; one that ends gives back what it holds itself.
+ * One that starts takes back the leases and places in the queue of processes
+ * that are gone, and of an earlier process with its own pid; where times have
+ * 32 bits, it also sets the timer that deletes old records.  One that ends
+ * gives back what it holds itself.
  *
  * The first returns NGX_OK.
  */
@@ -28,7 +29,7 @@ void ngx_http_auth_api_token_exit_process(ngx_cycle_t *cycle);
 
 
 /*
- * Whether a process is no more.
+ * Returns whether a process has ended.
  */
 
 ngx_uint_t ngx_http_auth_api_token_gone(ngx_pid_t pid);

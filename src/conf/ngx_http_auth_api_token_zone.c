@@ -116,8 +116,8 @@ ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     /*
-     * nginx keeps what is in a zone if it has the same size after a reload: let
-     * it have another one whenever something else would be found there
+     * nginx keeps a zone over a reload if its size is the same: give it another
+     * size whenever the layout is another one
      */
 
     size += ngx_http_auth_api_token_store_overhead(zone->lookups);
@@ -170,7 +170,7 @@ ngx_http_auth_api_token_param_zone(ngx_conf_t *cf,
 
     zone->size = ngx_parse_size(&s);
 
-    /* there could be no cache of a zone "off" */
+    /* "auth_api_token_cache off" would not mean a zone of this name */
 
     if (zone->size == NGX_ERROR
         || (zone->name.len == 3
@@ -183,7 +183,7 @@ ngx_http_auth_api_token_param_zone(ngx_conf_t *cf,
 }
 
 
-/* the workers of the old configuration go on with the old zone */
+/* whether nginx makes the zone anew; the old workers go on with the old one */
 
 static ngx_uint_t
 ngx_http_auth_api_token_zone_differs(ngx_conf_t *cf, ngx_shm_zone_t *shm_zone)
@@ -253,8 +253,8 @@ ngx_http_auth_api_token_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     }
 
     /*
-     * all that is left: in pages of several sizes a full store would have no
-     * room for what is larger than most, however much it evicts
+     * in one piece: with a slab page for each size, a full store would have no
+     * room for a large record, however many small ones it evicts
      */
 
     size = shpool->pfree * ngx_pagesize;

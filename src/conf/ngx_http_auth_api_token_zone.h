@@ -14,8 +14,8 @@
 
 
 /*
- * The handler of auth_api_token_zone, as those in
- * ngx_http_auth_api_token_directives.h.
+ * The handler of auth_api_token_zone.  Returns what those in
+ * ngx_http_auth_api_token_directives.h do.
  */
 
 char *ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -23,8 +23,10 @@ char *ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
 
 
 /*
- * Adds a cache, whose zone is found when the configuration is complete.  The
- * file and the line are those being read.  Returns NULL if there is no memory.
+ * Adds a reference to a zone by its name; the zone is found when the whole
+ * configuration has been read.  Until then the reference keeps the directive,
+ * and the file and the line being read, for a message.  Returns NULL if there
+ * is no memory.
  */
 
 ngx_http_auth_api_token_cache_t *ngx_http_auth_api_token_add_cache(
@@ -39,8 +41,9 @@ ngx_int_t ngx_http_auth_api_token_find_zones(ngx_conf_t *cf);
 
 
 /*
- * When there are the secrets of the zones: makes the prefixes of the locations
- * that check tokens.  Returns NGX_OK or NGX_ERROR.
+ * Makes the prefixes of the keys of all locations that check tokens, from the
+ * secrets of their zones, which exist by now.  Returns NGX_OK, or NGX_ERROR if
+ * the library of digests failed.
  */
 
 ngx_int_t ngx_http_auth_api_token_init_module(ngx_cycle_t *cycle);

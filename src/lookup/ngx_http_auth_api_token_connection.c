@@ -12,7 +12,7 @@
 
 #if !(NGX_STAT_STUB)
 
-/* nginx may have what this module was not configured with */
+/* nginx may have stub_status even if the module was built without it */
 
 #pragma weak ngx_stat_reading
 #pragma weak ngx_stat_requests
@@ -53,8 +53,8 @@ ngx_http_auth_api_token_open_request(ngx_http_request_t *r, ngx_str_t *uri,
     }
 
     /*
-     * -1 would mean to some modules that there is no request, and to nginx that
-     * there is nothing to close when the time of a worker is over
+     * some modules take -1 for "there is no request", and nginx for "there is
+     * nothing to close" when a worker shuts down
      */
 
     c->fd = (ngx_socket_t) -2;
@@ -114,8 +114,8 @@ ngx_http_auth_api_token_init_connection(ngx_connection_t *c,
     c->data = &ac->http;
 
     /*
-     * the events have to look as if there was nothing to add or to delete,
-     * whatever the event method
+     * with any event method, the events have to look as if there was nothing to
+     * add or to delete
      */
 
     c->read->active = 1;
@@ -133,7 +133,7 @@ ngx_http_auth_api_token_init_connection(ngx_connection_t *c,
 }
 
 
-/* variables of the lookup's location speak of the asking client */
+/* variables in the lookup location are about the client that caused it */
 
 static ngx_int_t
 ngx_http_auth_api_token_copy_addresses(ngx_connection_t *c,
@@ -183,7 +183,7 @@ ngx_http_auth_api_token_init_request(ngx_connection_t *c, ngx_str_t *uri)
     ngx_http_request_t        *r;
     ngx_http_core_srv_conf_t  *cscf;
 
-    /* where a request would have been read to */
+    /* the buffer into which nginx would have read a request */
 
     b = ngx_create_temp_buf(c->pool, sizeof("GET  HTTP/1.1" CRLF CRLF) - 1
                                      + uri->len);
@@ -203,7 +203,7 @@ ngx_http_auth_api_token_init_request(ngx_connection_t *c, ngx_str_t *uri)
 
     c->data = r;
 
-    /* stub_status tells of clients */
+    /* stub_status counts clients only */
 
     if (r->stat_reading) {
         r->stat_reading = 0;
@@ -282,7 +282,7 @@ ngx_http_auth_api_token_close_connection(ngx_connection_t *c)
 
     pool = c->pool;
 
-    /* as it was taken: some event modules keep connections by descriptor */
+    /* as when it was taken: some event modules look it up by descriptor */
 
     c->fd = 0;
     c->destroyed = 1;

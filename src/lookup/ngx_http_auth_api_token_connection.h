@@ -17,8 +17,8 @@
  * Creates a request for the URI in the server of r, on a connection of its own
  * that has neither a socket nor a client.  Nothing will ever be read from it,
  * what is written to it is discarded, and its addresses are copies of those of
- * r's client.  It has no header yet.  It is blocked: nginx neither terminates
- * nor closes it.  The handler is the one of both events.
+ * r's client.  It has no header yet.  It is blocked, so that nginx neither
+ * terminates nor closes it.  The handler is that of both events.
  *
  * Returns NGX_OK; NGX_BUSY if no connection is left; NGX_ERROR if there is no
  * memory.

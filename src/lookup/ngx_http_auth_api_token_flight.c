@@ -147,8 +147,8 @@ ngx_http_auth_api_token_flight_poll(ngx_event_t *ev)
     if (rc == NGX_AGAIN && !ngx_queue_empty(&flight->waiters)) {
 
         /*
-         * nginx starts none for a worker that died while it quit: nobody else
-         * would give back what it held
+         * nginx replaces no worker that dies while it shuts down, so that
+         * nothing else would take back what it held
          */
 
         ngx_http_auth_api_token_store_reap(store, ngx_current_msec,
@@ -252,7 +252,7 @@ ngx_http_auth_api_token_flight_timeout(ngx_event_t *ev)
         verdict.reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
         verdict.cause = "timed out";
 
-        /* unless it is a limit of nginx that holds the lookup up */
+        /* unless the lookup is held up by a limit of nginx */
 
         if (flight->zone
             && ngx_http_auth_api_token_store_is_sent(flight->zone->store,
@@ -303,7 +303,7 @@ ngx_http_auth_api_token_flight_leave(ngx_http_auth_api_token_waiter_t *waiter)
         ngx_del_timer(&waiter->timer);
     }
 
-    /* what it learns would be of no use to anybody */
+    /* without a zone, no other request can use the answer */
 
     if (flight->zone == NULL && ngx_queue_empty(&flight->waiters)) {
         ngx_post_event(&flight->timer, &ngx_posted_events);

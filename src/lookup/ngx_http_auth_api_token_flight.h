@@ -20,9 +20,9 @@
 
 struct ngx_http_auth_api_token_flight_s {
     ngx_queue_t                        queue;      /* in the table */
-    ngx_queue_t                        turns;      /* without a lease */
+    ngx_queue_t                        turns;      /* in the line of a zone */
     ngx_queue_t                        waiters;
-    ngx_event_t                        timer;      /* of who made it */
+    ngx_event_t                        timer;      /* set by its creator */
     ngx_http_auth_api_token_zone_t    *zone;       /* or NULL */
     ngx_http_auth_api_token_ticket_t   ticket;     /* seq is 0: no lease */
     u_char                             key[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
@@ -32,9 +32,9 @@ struct ngx_http_auth_api_token_flight_s {
 
 
 /*
- * Begins a flight about a key, for who has the ticket; without a zone there is
- * neither key nor ticket, and it ends with the last one who waits, by its timer
- * being posted.
+ * Initializes a flight for a key and the ticket of a lease; the ticket may be
+ * NULL.  Without a zone there is neither, and the timer is posted when the last
+ * waiter leaves.
  */
 
 void ngx_http_auth_api_token_flight_init(
@@ -44,8 +44,8 @@ void ngx_http_auth_api_token_flight_init(
 
 
 /*
- * The same for a flight that is allocated, and freed when it ends.  Returns
- * NULL if there is no memory.
+ * The same for a new flight, whose timer has the handler.  The caller frees it
+ * with ngx_free() after it has ended.  Returns NULL if there is no memory.
  */
 
 ngx_http_auth_api_token_flight_t *ngx_http_auth_api_token_flight_create(
@@ -54,7 +54,8 @@ ngx_http_auth_api_token_flight_t *ngx_http_auth_api_token_flight_create(
 
 
 /*
- * Returns the flight of this worker about a key, or NULL.
+ * Returns the flight of this worker for a key and the "seq" of a ticket, which
+ * is 0 for one without a lease; or NULL.
  */
 
 ngx_http_auth_api_token_flight_t *ngx_http_auth_api_token_flight_find(
@@ -62,8 +63,8 @@ ngx_http_auth_api_token_flight_t *ngx_http_auth_api_token_flight_find(
 
 
 /*
- * Wakes all who wait, or the first only, with the verdict.  If that is NULL,
- * they have to ask again.
+ * Wakes all waiters with the verdict, or if it is NULL to ask the store again;
+ * wakes the first waiter, which there has to be, to ask the store again.
  */
 
 void ngx_http_auth_api_token_flight_wake(
@@ -74,7 +75,7 @@ void ngx_http_auth_api_token_flight_wake_first(
 
 
 /*
- * Ends a flight for which nobody waits.
+ * Ends a flight without waiters.
  */
 
 void ngx_http_auth_api_token_flight_end(

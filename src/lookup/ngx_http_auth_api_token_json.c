@@ -51,14 +51,14 @@ static json_free_t     ngx_http_auth_api_token_json_release;
 
 
 /*
- * NGX_OK with an object in ngx_http_auth_api_token_json_pool, which the caller
- * destroys; NGX_DECLINED if the body is not JSON; NGX_ERROR if there is no
- * memory.  An object may take 75 times the memory of its text: too much to stay
- * in the pool of a request.
+ * Returns NGX_OK with an object in ngx_http_auth_api_token_json_pool, which the
+ * caller destroys; NGX_DECLINED if the body is not JSON; NGX_ERROR if there is
+ * no memory.  An object may take 75 times the memory of its text, too much for
+ * the pool of a request.
  *
  * If jansson has no memory for the next byte of a string, it leaves the byte
- * out and goes on: the string is then a different one, or has no end.  So a
- * failed allocation jumps out of jansson at once.
+ * out and goes on: the string is then a different one, or has no end.  So
+ * a failed allocation jumps out of jansson at once.
  */
 
 static ngx_int_t
@@ -67,7 +67,7 @@ ngx_http_auth_api_token_load(ngx_log_t *log, ngx_str_t *body, size_t flags,
 {
     ngx_int_t  rc;
 
-    /* jansson overlooks a zero byte after a number or a word */
+    /* jansson ignores a zero byte after a number or a literal */
 
     if (body->len && memchr(body->data, '\0', body->len)) {
         return NGX_DECLINED;
@@ -88,7 +88,7 @@ ngx_http_auth_api_token_load(ngx_log_t *log, ngx_str_t *body, size_t flags,
         json_set_alloc_funcs(ngx_http_auth_api_token_json_alloc,
                              ngx_http_auth_api_token_json_free);
 
-        /* integers are not used, and reals do not overflow as early */
+        /* numbers are not used, and reals overflow later than integers */
 
         *root = json_loadb((char *) body->data, body->len,
                            flags|JSON_DECODE_INT_AS_REAL, NULL);
@@ -115,7 +115,7 @@ ngx_http_auth_api_token_json_alloc(size_t size)
 {
     void  *p;
 
-    /* meanwhile other modules may use jansson in their own threads */
+    /* other modules may use jansson in their own threads at this time */
 
     if (!pthread_equal(pthread_self(), ngx_http_auth_api_token_json_thread)) {
         return ngx_http_auth_api_token_json_malloc(size);
@@ -310,7 +310,7 @@ ngx_http_auth_api_token_read_modules(ngx_pool_t *pool, json_t *modules,
     ngx_str_t   id;
     ngx_uint_t  named;
 
-    /* an id and its code have the same place in two lists: blank ids last */
+    /* an id and its code have the same place in two lists: no id comes last */
 
     sorted = json_array();
 
@@ -378,7 +378,7 @@ ngx_http_auth_api_token_read_extensions(ngx_pool_t *pool, json_t *root,
 }
 
 
-/* that an omitted member is missing means nothing; in doubt, it is omitted */
+/* a member may be missing because it was omitted: if in doubt, it was */
 
 static ngx_uint_t
 ngx_http_auth_api_token_omits(json_t *object, const char *key)
@@ -438,7 +438,7 @@ ngx_http_auth_api_token_read_status(json_t *token)
         return NGX_HTTP_AUTH_API_TOKEN_INACTIVE;
     }
 
-    /* tokens of a disabled account stay active */
+    /* the tokens of a disabled account are still "Active" */
 
     rc = ngx_http_auth_api_token_member(json_object_get(token, "account"),
                                         "status", &status);
@@ -481,8 +481,8 @@ ngx_http_auth_api_token_text(ngx_pool_t *pool, json_t *object, const char *key,
 
 
 /*
- * A list of what the objects of the array have under the key.  With "blanks",
- * one that has nothing is an empty item, unless only such come after it.
+ * Makes a list of the members "key" of all objects of the array.  With
+ * "blanks", a missing one is an empty item, except at the end of the list.
  */
 
 static ngx_int_t
@@ -545,9 +545,9 @@ ngx_http_auth_api_token_list(ngx_pool_t *pool, json_t *array, const char *key,
 
 
 /*
- * NGX_OK with a null-terminated value that lives as long as the object;
- * NGX_DECLINED with an empty value if there is none; NGX_ERROR if something is
- * of a wrong type, and then the value must not be used.
+ * Returns NGX_OK with a null-terminated value that lasts as long as the object;
+ * NGX_DECLINED with an empty value if there is none; NGX_ERROR if something has
+ * the wrong type, and then the value must not be used.
  */
 
 static ngx_int_t
@@ -639,7 +639,7 @@ ngx_http_auth_api_token_purge_what(ngx_pool_t *pool, json_t *root,
     ngx_uint_t   account;
     const char  *key;
 
-    /* two of them may be a mistake, and what is purged does not come back */
+    /* two of them may be a mistake */
 
     if (!json_is_object(root)
         || !json_object_get(root, "token") + !json_object_get(root, "account")

@@ -18,13 +18,13 @@
  * Reads the body of a 200 answer of the token API: a token object, or an
  * object whose "data" is a list of at most one.  The members read are id,
  * status, token, name, account {id, name, type, status}, modules [{id, code}],
- * extensions [{id}], and of $meta whether extensions are omitted.  Any of them
- * but the first three may be missing or null, none may have another type; of
- * $meta whatever cannot be read counts as omitted.
+ * extensions [{id}], and of $meta whether extensions are omitted.  All but the
+ * first three may be missing or null, but none may have another type; if $meta
+ * cannot be understood, extensions count as omitted.
  *
  * "id" is the one the token claims, or empty if any will do.  "token" is the
- * presented one if the answer has to prove it, else NULL.  The strings of the
- * facts are allocated from the pool; nothing else outlives the call.
+ * presented one if the answer has to have the same, else NULL.  The strings of
+ * the facts are allocated from the pool; nothing else outlives the call.
  *
  * Sets the reason of the verdict to pass, unknown, disabled, deleted, inactive,
  * mismatch, account_disabled, or to unavailable with a cause.
@@ -45,7 +45,7 @@ void ngx_http_auth_api_token_read_trace_id(ngx_pool_t *pool, ngx_str_t *body,
 
 
 /*
- * Reads what to forget: {"token":"TKN-..."}, {"account":"ACC-..."},
+ * Reads what to purge: {"token":"TKN-..."}, {"account":"ACC-..."},
  * {"all":true}, or an event of the platform, {"object":{"id":"..."}}, which may
  * have other members.  The strings of *purge are allocated from the pool.
  *

@@ -12,11 +12,11 @@
 #include "ngx_http_auth_api_token_turn.h"
 
 
-/* a body that nobody needs gets a moment, as it keeps the connection, ms */
+/* a body not needed is read for a moment, to keep the connection, ms */
 
 #define NGX_HTTP_AUTH_API_TOKEN_DRAIN  100
 
-/* how often it is tried to close a lookup that a thread works for, ms */
+/* how often to try to close a lookup while a thread works for it, ms */
 
 #define NGX_HTTP_AUTH_API_TOKEN_CLOSE  100
 
@@ -330,7 +330,7 @@ ngx_http_auth_api_token_subrequest(ngx_http_auth_api_token_lookup_t *lookup,
 }
 
 
-/* what ngx_http_request_handler() is for a client's connection */
+/* as ngx_http_request_handler() for the connection of a client */
 
 static void
 ngx_http_auth_api_token_lookup_event(ngx_event_t *ev)
@@ -344,7 +344,7 @@ ngx_http_auth_api_token_lookup_event(ngx_event_t *ev)
 
     if (c->close) {
 
-        /* the time of the worker is over, let another one ask */
+        /* the worker shuts down: another one may ask */
 
         lookup = ngx_http_auth_api_token_get_lookup(r);
 
@@ -402,7 +402,7 @@ ngx_http_auth_api_token_lookup_body(ngx_http_auth_api_token_lookup_t *lookup,
 }
 
 
-/* nginx ended all that was going on, after a failure below the subrequest */
+/* nginx ended the request, after a failure below the subrequest */
 
 static void
 ngx_http_auth_api_token_lookup_terminated(void *data)
@@ -416,8 +416,8 @@ ngx_http_auth_api_token_lookup_terminated(void *data)
 
 
 /*
- * The time is over, or nothing more will come, or is needed.  What has come is
- * judged.
+ * The time is over, or nothing more will come or is needed: the verdict is made
+ * of what has come.
  */
 
 static void
@@ -459,8 +459,8 @@ ngx_http_auth_api_token_lookup_done(ngx_http_request_t *r, void *data,
                                          ngx_http_auth_api_token_lookup_finish;
 
     /*
-     * whatever came, the subrequest has ended well: no error_page makes an
-     * answer of it, and nothing closes a connection that is none
+     * whatever came, nginx is told that the subrequest was successful, so that
+     * no error_page replaces the answer, and nothing closes the connection
      */
 
     r->connection->error = 0;
@@ -507,7 +507,7 @@ ngx_http_auth_api_token_conclude_lookup(
 }
 
 
-/* without a verdict, the lease goes back, and who waits asks again */
+/* without a verdict, the lease goes back, and waiters ask the store again */
 
 static void
 ngx_http_auth_api_token_end_lookup(ngx_http_auth_api_token_lookup_t *lookup,
@@ -569,7 +569,7 @@ ngx_http_auth_api_token_close_lookup(ngx_http_auth_api_token_lookup_t *lookup)
 
     if (r->blocked > 1) {
 
-        /* a thread is still at work for it */
+        /* a thread is still working for it */
 
         ngx_add_timer(ev, NGX_HTTP_AUTH_API_TOKEN_CLOSE);
         return;

@@ -9,12 +9,13 @@
 
 
 /*
- * One question to the token API, asked for nobody in particular: a request
- * without a client, those who wait for it, the answer, and its JSON.
+ * Lookups: a lookup asks the token API about one token, in a request of its own
+ * that has no client.  Here are this request, the client requests that wait for
+ * it, the API's answer, and its JSON.
  *
- * This wing knows the configuration and the store.  It does not know who asks,
- * nor what a request makes of the verdict: one who waits is an entry of
- * a queue, an event and a handler.
+ * This wing knows the configuration and the store.  It does not know client
+ * requests, nor what they do with a verdict: what waits is an entry of a queue,
+ * an event and a handler.
  *
  * It offers lookups, waiting for them, waiting for a turn to make one, and, as
  * only one file knows the JSON library, the reading of other JSON too.
@@ -28,7 +29,7 @@
 #include "ngx_http_auth_api_token_json.h"
 
 
-/* how often leases of other workers, and turns, are looked at, ms */
+/* how often to look at leases of other workers, and for a spare one, ms */
 
 #define NGX_HTTP_AUTH_API_TOKEN_POLL  10
 
@@ -38,10 +39,10 @@ typedef struct ngx_http_auth_api_token_lookup_s
 
 
 /*
- * A lookup as those see it who wait for it.  If this worker asks, the flight is
- * a part of the lookup.  If another one does, the flight watches its lease.  If
- * nobody does yet, as all places among "lookups" are taken, it has no lease and
- * waits for its turn.
+ * A flight: all requests of this worker that wait for one lookup.  If this
+ * worker makes the lookup, the flight is a part of it.  If another worker does,
+ * the flight watches its lease.  If none does yet, as all places among
+ * "lookups" are taken, the flight has no lease and waits for its turn.
  */
 
 typedef struct ngx_http_auth_api_token_flight_s
@@ -49,8 +50,9 @@ typedef struct ngx_http_auth_api_token_flight_s
 
 
 /*
- * One who waits.  When the flight ends, or the time is over, the handler gets
- * the verdict, of which it copies what it needs, and the event is posted.
+ * What waits in a flight.  When the flight ends, or the time is over, the
+ * handler is called with the verdict, if there is one, and copies what it needs
+ * of it; then the event is posted.
  */
 
 typedef void (*ngx_http_auth_api_token_told_pt)(void *data,
@@ -67,11 +69,10 @@ typedef struct {
 
 
 /*
- * Creates a lookup of a token: a request of its own, without a client, that
- * outlives r.  The token is copied, and so is the id that it claims, which may
- * be empty.  Who has a lease hands over the question and the ticket, and the
- * lease goes back to the store of the location even if this fails.  Who has
- * none, as there is no zone, hands over NULL for both.
+ * Creates a lookup of a token for r, which it outlives.  The token is copied,
+ * and so is the id that it claims, which may be empty.  With a zone, the
+ * question and the ticket of the lease are handed over, and the lease goes back
+ * to the store even if this fails.  Without a zone, both are NULL.
  *
  * Returns NGX_OK; NGX_BUSY if no connection is left; NGX_ERROR if there is no
  * memory.
@@ -85,9 +86,9 @@ ngx_int_t ngx_http_auth_api_token_create_lookup(ngx_http_request_t *r,
 
 
 /*
- * Asks.  When the lookup ends, at the latest after the "timeout" of
- * auth_api_token_request, perhaps in this call, the store gets the verdict,
- * all who wait are woken, and all that the lookup had is freed.
+ * Starts a lookup.  When it ends, at the latest after the "timeout" of
+ * auth_api_token_request, perhaps in this call, the store gets the verdict, the
+ * requests that wait are woken, and the lookup is freed.
  */
 
 void ngx_http_auth_api_token_start_lookup(
@@ -95,7 +96,7 @@ void ngx_http_auth_api_token_start_lookup(
 
 
 /*
- * The flight of those who wait for the lookup.
+ * Returns the flight of a lookup.
  */
 
 ngx_http_auth_api_token_flight_t *ngx_http_auth_api_token_lookup_flight(
@@ -104,8 +105,8 @@ ngx_http_auth_api_token_flight_t *ngx_http_auth_api_token_lookup_flight(
 
 /*
  * Waiting, in ngx_http_auth_api_token_flight.c.  Returns the flight of this
- * worker that has the lease, or else one that watches the lease of another
- * worker; NULL if there is no memory.
+ * worker for the lease of the ticket; makes one that watches it if there is
+ * none.  Returns NULL if there is no memory.
  */
 
 ngx_http_auth_api_token_flight_t *ngx_http_auth_api_token_flight_join(
@@ -114,7 +115,8 @@ ngx_http_auth_api_token_flight_t *ngx_http_auth_api_token_flight_join(
 
 
 /*
- * Has one wait, before all others if "first", for so many milliseconds.
+ * Adds a waiter to a flight, before all others if "first", for so many
+ * milliseconds.
  */
 
 void ngx_http_auth_api_token_flight_wait(
@@ -123,7 +125,7 @@ void ngx_http_auth_api_token_flight_wait(
 
 
 /*
- * Takes one out of those who wait, if it is among them.
+ * Takes a waiter out of its flight, if it is in one.
  */
 
 void ngx_http_auth_api_token_flight_leave(
@@ -131,16 +133,17 @@ void ngx_http_auth_api_token_flight_leave(
 
 
 /*
- * Turns, in ngx_http_auth_api_token_turn.c: those of this worker who wait for
- * one of the "lookups" of a zone are a line of flights without a lease, one for
- * each token.  Who is first in line tries when a lease is given back here, or
- * is woken every 10 ms to see whether one was elsewhere.  It stays in line
- * until it has tried, so that nobody who comes later is served before.
+ * Turns, in ngx_http_auth_api_token_turn.c: the requests of this worker that
+ * wait for one of the "lookups" of a zone are a line of flights without
+ * a lease, one for each token.  The first in line is woken and tries to get
+ * a lease when one is given back in this worker, and every 10 ms, as one may
+ * have been given back in another.  It stays in line until it has one, or needs
+ * none any more, so that no later request is served before.
  */
 
 
 /*
- * Whether one who comes now has to stand behind others.
+ * Whether a new request has to wait behind others.
  */
 
 #define ngx_http_auth_api_token_turn_behind(zone)                             \
@@ -148,8 +151,9 @@ void ngx_http_auth_api_token_flight_leave(
 
 
 /*
- * Returns the flight to wait with for a lease; "again" if that was woken as the
- * first in line and found none.  Returns NULL if there is no memory.
+ * Returns the flight in which to wait for a lease.  "again" is for a request
+ * that was woken and found none: its flight stays first in line.  Returns NULL
+ * if there is no memory.
  */
 
 ngx_http_auth_api_token_flight_t *ngx_http_auth_api_token_turn_join(
@@ -157,8 +161,9 @@ ngx_http_auth_api_token_flight_t *ngx_http_auth_api_token_turn_join(
 
 
 /*
- * A token needs no lease any more, or has one: all in line who wait for it ask
- * again, and the next tries.
+ * To be called when a token has a lease, or needs none any more: takes its
+ * flight out of the line, and wakes its requests, which ask the store again.
+ * Then the next in line tries.
  */
 
 void ngx_http_auth_api_token_turn_done(ngx_http_auth_api_token_zone_t *zone,
@@ -166,9 +171,9 @@ void ngx_http_auth_api_token_turn_done(ngx_http_auth_api_token_zone_t *zone,
 
 
 /*
- * Returns the id that the token claims whose lookup r is made for, and the
- * traceparent of the request that began it, be they empty; NULL if r is made
- * for none.
+ * If r is a request of a lookup, return the id that the token claims, and the
+ * traceparent of the request that the lookup was created for; either may be
+ * empty.  Otherwise return NULL.
  */
 
 ngx_str_t *ngx_http_auth_api_token_lookup_id(ngx_http_request_t *r);
@@ -176,10 +181,10 @@ ngx_str_t *ngx_http_auth_api_token_lookup_traceparent(ngx_http_request_t *r);
 
 
 /*
- * Has the filters that take the answers of lookups come above those of all
- * modules: to be called when the configuration is complete, and once more in
- * a worker, as a configuration that was not taken leaves its filters behind in
- * the master.  Returns NGX_OK.
+ * Puts the filters that take the answers of lookups above those of all modules.
+ * To be called when the configuration has been read, and once more in a worker,
+ * as a reload that failed leaves its filters behind in the master.  Returns
+ * NGX_OK.
  */
 
 ngx_int_t ngx_http_auth_api_token_init_lookup_filter(ngx_cycle_t *cycle);

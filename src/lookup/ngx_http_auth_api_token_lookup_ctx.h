@@ -16,8 +16,8 @@
 
 
 /*
- * One question to the token API.  It lives in the pool of a connection that
- * has no client, and is the filter module's context of its request.
+ * A lookup.  It is in the pool of its own connection, which has no client, and
+ * is the filter module's context of its own request.
  */
 
 struct ngx_http_auth_api_token_lookup_s {
@@ -28,7 +28,7 @@ struct ngx_http_auth_api_token_lookup_s {
     ngx_str_t                            authorization;
     ngx_str_t                            token;
     ngx_str_t                            id;
-    ngx_str_t                            traceparent;   /* the asker's */
+    ngx_str_t                            traceparent;   /* the client's */
 
     ngx_http_auth_api_token_question_t   question;
     ngx_http_auth_api_token_budget_t     budget;
@@ -41,8 +41,7 @@ struct ngx_http_auth_api_token_lookup_s {
 
 
 /*
- * Returns the lookup that r is made for, be it below the lookup's own request;
- * or NULL.
+ * Returns the lookup whose own request r is, or a subrequest of that; or NULL.
  */
 
 #define ngx_http_auth_api_token_get_lookup(r)                                 \
@@ -52,9 +51,8 @@ struct ngx_http_auth_api_token_lookup_s {
 
 
 /*
- * What the filters do with the answer of the lookup's subrequest: it goes to
- * the response and no further.  If the status is all that is needed, the body
- * is waited for only for a moment.
+ * Take the header and the body of the answer into lookup->response.  If only
+ * the status is needed, the lookup waits for the body only for a moment.
  *
  * The second returns NGX_OK, or NGX_ERROR if there is no memory.
  */

@@ -23,8 +23,8 @@ static ngx_http_output_body_filter_pt
 
 
 /*
- * What answers a lookup ends here, and no other filter sees it.  Requests below
- * the lookup's own belong to who made them.
+ * The answer of a lookup's subrequest ends here, and no other filter sees it.
+ * Subrequests that other modules make of it are left to them.
  */
 
 static ngx_int_t
@@ -40,7 +40,7 @@ ngx_http_auth_api_token_lookup_header_filter(ngx_http_request_t *r)
 
     if (r->upstream) {
 
-        /* it could write the body, and the token in it, to a file */
+        /* with buffering, the body, and a token in it, could go to a file */
 
         r->upstream->buffering = 0;
     }

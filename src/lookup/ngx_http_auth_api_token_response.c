@@ -52,10 +52,10 @@ ngx_http_auth_api_token_response_header(ngx_http_request_t *r,
 
 
 /*
- * Whether a status is one of nginx itself: of "return", before the content
- * phase, or in the place of an upstream's: of a page of its own, or of what an
- * X-Accel-Redirect leads to.  Between the states of two upstreams in turn is
- * one without a peer.
+ * Whether nginx itself made the status: by "return", before the content phase,
+ * or in place of the status of an upstream, by a page of its own or after an
+ * X-Accel-Redirect.  If one upstream followed on another, there is a state
+ * without a peer between theirs.
  */
 
 static ngx_uint_t
@@ -110,7 +110,7 @@ ngx_http_auth_api_token_local(ngx_http_request_t *r)
 }
 
 
-/* RFC 9110, section 8.4.1: "identity" is none */
+/* RFC 9110, section 8.4.1; "identity" means that there is none */
 
 static ngx_uint_t
 ngx_http_auth_api_token_encoded(ngx_http_request_t *r)
@@ -140,7 +140,7 @@ ngx_http_auth_api_token_encoded(ngx_http_request_t *r)
 }
 
 
-/* RFC 9111, section 5.1; it counts even if proxy_hide_header hides it */
+/* RFC 9111, section 5.1; honoured even if proxy_hide_header hides it */
 
 static time_t
 ngx_http_auth_api_token_read_age(ngx_http_request_t *r)
@@ -214,7 +214,7 @@ ngx_http_auth_api_token_response_body(ngx_http_request_t *r,
 }
 
 
-/* a file is read at once: it is small, and no other filter does it */
+/* a file is read here, as it is small and no other filter will do it */
 
 static ngx_int_t
 ngx_http_auth_api_token_add_body(ngx_http_request_t *r,
@@ -336,7 +336,7 @@ ngx_http_auth_api_token_reached(ngx_http_request_t *r)
         return 1;
     }
 
-    /* without a peer to be had, its name is that of the upstream */
+    /* if no peer could be used, its name is that of the upstream */
 
     state = r->upstream_states->elts;
     state = &state[r->upstream_states->nelts - 1];
@@ -391,7 +391,7 @@ ngx_http_auth_api_token_response_verdict(
             verdict->health = NGX_HTTP_AUTH_API_TOKEN_FAULT;
         }
 
-        /* a 404 of a location that is not there is not one of the API */
+        /* a 404 for a missing location is not an answer of the API */
 
         verdict->cause = "the API could not be asked";
         return;
@@ -399,7 +399,7 @@ ngx_http_auth_api_token_response_verdict(
 
     if (response->cached) {
 
-        /* its key has the id, which is public, and not the secret */
+        /* the key of proxy_cache has the public id, not the secret */
 
         verdict->cause = "the answer came from a cache of nginx";
         return;

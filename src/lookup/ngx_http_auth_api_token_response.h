@@ -15,21 +15,21 @@
 
 
 /*
- * What came of a lookup's subrequest.  "status" is that of the API, or of
- * nginx ("local") if the API gave none, or 0 so long as there is none.
+ * The response of a lookup's subrequest.  "status" is that of the API; or one
+ * of nginx itself ("local") if the API gave none; or 0 until there is one.
  */
 
 typedef struct {
     ngx_uint_t            status;
     off_t                 content_length;     /* or -1 */
     time_t                retry_after;        /* seconds, or 0 */
-    time_t                age;                /* the same; -1: not a number */
+    time_t                age;                /* seconds; -1: not a number */
 
     ngx_str_t             body;
     size_t                size;               /* of its buffer */
 
     unsigned              local:1;
-    unsigned              reached:1;          /* the API was, see below */
+    unsigned              reached:1;          /* the API, see below */
     unsigned              cached:1;           /* by nginx */
     unsigned              encoded:1;          /* Content-Encoding */
     unsigned              oversize:1;
@@ -39,9 +39,8 @@ typedef struct {
 
 
 /*
- * What the filters do with the header and the body of a subrequest r: keep
- * what the verdict needs, up to 64 KiB of a body in the pool of the connection,
- * and let nothing through.
+ * Take what the verdict needs from the header and the body of a subrequest r,
+ * up to 64 KiB of a body, which is kept in the pool of the connection.
  *
  * The second returns NGX_OK, or NGX_ERROR if there is no memory.
  */
@@ -53,8 +52,8 @@ ngx_int_t ngx_http_auth_api_token_response_body(ngx_http_request_t *r,
 
 
 /*
- * What is known of a subrequest that nginx ended with rc, an error or the
- * status of a page that it would send.
+ * Notes that nginx ended a subrequest with rc: an error, or the status of
+ * a page that it would send.
  */
 
 void ngx_http_auth_api_token_response_failed(ngx_http_request_t *r,
@@ -62,21 +61,22 @@ void ngx_http_auth_api_token_response_failed(ngx_http_request_t *r,
 
 
 /*
- * Whether a subrequest that failed, or takes long, got as far as the API, or
- * its name or network, and was not held up by a limit of nginx, which clients
- * may use up: limit_req, limit_conn, max_conns.  Where max_conns is set, nginx
- * does not tell whether the last server was full or down: it counts as full.
+ * Returns whether a subrequest that failed, or takes long, has come so far that
+ * this is due to the API, its name or the network, and not to a limit of nginx
+ * that clients may use up: limit_req, limit_conn, max_conns.  Where max_conns
+ * is set, nginx does not tell whether the last server was full or down: it
+ * counts as full.
  */
 
 ngx_uint_t ngx_http_auth_api_token_reached(ngx_http_request_t *r);
 
 
 /*
- * Classifies a response by its status and, if that is 200, its body.  What is
- * there by now is judged: a status other than 200 needs no whole body.  "id" is
- * the one the token claims, or empty; "token" is NULL, or the presented one if
+ * Makes a verdict of what has come of a response: of its status and, if that is
+ * 200, its body.  Other statuses do not need a complete body.  "id" is the one
+ * that the token claims, or empty; "token" is NULL, or the presented token if
  * the API was asked with a service credential.  The strings of the verdict are
- * allocated from the pool.  The verdict has to be zeroed before.
+ * allocated from the pool.  The caller has zeroed the verdict.
  */
 
 void ngx_http_auth_api_token_response_verdict(

@@ -30,7 +30,7 @@ ngx_http_auth_api_token_turn_join(ngx_http_auth_api_token_zone_t *zone,
             return NULL;
         }
 
-        /* the flight of who was first may be gone, if others were woken too */
+        /* the first flight may be gone, if its other requests were woken too */
 
         if (again) {
             ngx_queue_insert_head(&zone->turns, &flight->turns);

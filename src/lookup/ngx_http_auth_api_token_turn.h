@@ -15,7 +15,7 @@
 
 
 /*
- * Has the first in line try, if there is one.
+ * Wakes the first in line that is not trying yet, if there is one.
  */
 
 void ngx_http_auth_api_token_turn_next(ngx_http_auth_api_token_zone_t *zone);

@@ -21,7 +21,7 @@ static ngx_str_t *ngx_http_auth_api_token_metric_status(ngx_uint_t i);
 static ngx_str_t *ngx_http_auth_api_token_metric_kind(ngx_uint_t i);
 
 
-/* rows of one metric stand together, so that it has one HELP and one TYPE */
+/* rows of one metric stand together, as it has one HELP and one TYPE */
 
 ngx_http_auth_api_token_metric_t  ngx_http_auth_api_token_metrics[] = {
 
@@ -180,7 +180,7 @@ ngx_http_auth_api_token_metric_result(ngx_uint_t i)
 }
 
 
-/* a lookup ends with one of a few reasons */
+/* only some of the reasons are an outcome of a lookup */
 
 static ngx_str_t *
 ngx_http_auth_api_token_metric_outcome(ngx_uint_t i)

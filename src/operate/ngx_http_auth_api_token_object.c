@@ -12,7 +12,7 @@
 #include "ngx_http_auth_api_token_syntax.h"
 
 
-/* a byte takes up to six in JSON, and may be an object of a list by itself */
+/* a byte takes up to six in JSON, and may be an item of a list by itself */
 
 #define NGX_HTTP_AUTH_API_TOKEN_OBJECT_BYTE                                   \
     (6 + sizeof("{\"id\":\"\",\"code\":\"\"},") - 1)
@@ -102,7 +102,7 @@ ngx_http_auth_api_token_object_handler(ngx_http_request_t *r)
     ngx_http_complex_value_t          cv;
     ngx_http_auth_api_token_facts_t  *facts;
 
-    /* a gateway takes 200 for yes, whoever let the request in */
+    /* a gateway takes 200 for yes, whatever module let the request in */
 
     if (ngx_http_auth_api_token_identity(r, &facts, &age) != NGX_OK) {
         return NGX_HTTP_FORBIDDEN;
@@ -166,7 +166,7 @@ ngx_http_auth_api_token_object_headers(ngx_http_request_t *r,
         }
     }
 
-    /* all of them: in place of a missing one gateways leave the client's own */
+    /* all of them: if one is missing, gateways keep that of the client */
 
     for (header = ngx_http_auth_api_token_object_identity;
          header->name;
@@ -333,7 +333,7 @@ ngx_http_auth_api_token_object_extensions(u_char *p, ngx_str_t *extensions)
 }
 
 
-/* with a comma after it; or nothing, for a value that the API left out */
+/* writes a member and a comma; or nothing, for a value that is empty */
 
 static u_char *
 ngx_http_auth_api_token_object_member(u_char *p, char *name, ngx_str_t *value)
@@ -346,7 +346,7 @@ ngx_http_auth_api_token_object_member(u_char *p, char *name, ngx_str_t *value)
 
     p = ngx_sprintf(p, "\"%s\":\"", name);
 
-    /* decoded behind all the room that it may take once it is escaped */
+    /* decode it after the space that the escaped value may take */
 
     plain = p + 6 * value->len;
     dst = plain;

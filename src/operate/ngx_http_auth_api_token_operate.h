@@ -9,10 +9,9 @@
 
 
 /*
- * What operators and programs touch: the figures, purging, and the token
- * object.
+ * What operators and programs use: the figures, purging, and the token object.
  *
- * This wing knows all that there is, and nothing below knows it.
+ * This wing may know all the others, and none of them knows it.
  *
  * It offers the handlers of its directives.
  */

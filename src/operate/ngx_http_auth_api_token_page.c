@@ -24,7 +24,7 @@ static ngx_int_t ngx_http_auth_api_token_page_hash(char *element,
     ngx_str_t *hash);
 
 
-/* "config" makes a string of status.html */
+/* the file "config" turns status.html into a string */
 
 static u_char  ngx_http_auth_api_token_page_text[] =
 #include "ngx_http_auth_api_token_page.h"
@@ -72,7 +72,7 @@ ngx_http_auth_api_token_page_init(void)
 }
 
 
-/* of what the element holds, between its tags */
+/* the hash is of what is between the tags of the element */
 
 static ngx_int_t
 ngx_http_auth_api_token_page_hash(char *element, ngx_str_t *hash)

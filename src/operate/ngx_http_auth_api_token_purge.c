@@ -150,7 +150,7 @@ ngx_http_auth_api_token_purge_by_body(ngx_http_request_t *r)
 }
 
 
-/* what the client's buffer has no room for is in a file */
+/* a body that does not fit into the client's buffer is in a file */
 
 static ngx_int_t
 ngx_http_auth_api_token_purge_body(ngx_http_request_t *r, ngx_str_t *body)

@@ -11,7 +11,10 @@
 #include "ngx_http_auth_api_token_status.h"
 
 
-/* more than enough for all figures of a zone, names of zones apart */
+/*
+ * enough for all figures of a zone: bytes without the name of the zone, and how
+ * often that is written
+ */
 
 #define NGX_HTTP_AUTH_API_TOKEN_STATUS_LEN    20480
 #define NGX_HTTP_AUTH_API_TOKEN_STATUS_LINES  160
@@ -93,8 +96,8 @@ ngx_http_auth_api_token_status_handler(ngx_http_request_t *r)
 
 
 /*
- * A browser asks for HTML, its page for JSON, and a scraper for plain text.
- * Who asks for none of them gets what the location is for.
+ * A browser accepts HTML, its page JSON, and a scraper plain text.  If none of
+ * them is accepted, the argument of the directive decides.
  */
 
 static ngx_uint_t

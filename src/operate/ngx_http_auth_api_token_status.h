@@ -15,8 +15,8 @@
 
 
 /*
- * What the formats of the status have in common: the figures of a zone, and
- * the table of what they are called.
+ * What the formats of the status have in common: the figures of a zone, and the
+ * table of their names and types.
  */
 
 
@@ -29,7 +29,8 @@ typedef struct {
 
 
 /*
- * The name of a value of a label; or NULL if i is none.  Static.
+ * Returns value number i of a label, which is static; or NULL if the label does
+ * not have this value.
  */
 
 typedef ngx_str_t *(*ngx_http_auth_api_token_label_pt)(ngx_uint_t i);
@@ -46,8 +47,8 @@ typedef struct {
     size_t                              sum;      /* of a histogram, or 0 */
     char                               *label;    /* or NULL */
     ngx_http_auth_api_token_label_pt    value;
-    ngx_uint_t                          n;        /* values there may be */
-    char                               *more;     /* labels */
+    ngx_uint_t                          n;        /* number of values */
+    char                               *more;     /* other labels */
     ngx_uint_t                          flags;
 } ngx_http_auth_api_token_metric_t;
 
@@ -79,9 +80,9 @@ u_char *ngx_http_auth_api_token_status_value(u_char *p, u_char *last,
 
 
 /*
- * The page, and its Content-Security-Policy: both static, the second once
- * ngx_http_auth_api_token_page_init() was called, when the configuration is
- * read.  It returns NGX_OK, or NGX_ERROR if the library of digests failed.
+ * The page, and its Content-Security-Policy.  Both are static; the policy is
+ * made by ngx_http_auth_api_token_page_init() while the configuration is read.
+ * This returns NGX_OK, or NGX_ERROR if the library of digests failed.
  */
 
 extern ngx_str_t  ngx_http_auth_api_token_page;

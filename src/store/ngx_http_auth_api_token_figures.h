@@ -40,8 +40,8 @@ typedef enum {
 
 
 /*
- * The counters.  They lie in the store, where some are counted without the
- * mutex: a new one changes the layout of the store, and so LAYOUT.
+ * The counters.  They are in the store, and some are incremented without the
+ * mutex.  A new one changes the layout of the store, and so LAYOUT.
  */
 
 typedef struct {
@@ -64,7 +64,7 @@ typedef struct {
 } ngx_http_auth_api_token_counters_t;
 
 
-/* a store at one moment; all of one type, so that tables can name them */
+/* a store at one moment; all have one type, so that a table can name them */
 
 typedef struct {
     ngx_http_auth_api_token_counters_t  counters;
@@ -76,12 +76,12 @@ typedef struct {
     ngx_atomic_uint_t  in_flight;
     ngx_atomic_uint_t  queued;
     ngx_atomic_uint_t  open;           /* the breaker is */
-    ngx_atomic_uint_t  probing;        /* one lookup tries the API meanwhile */
+    ngx_atomic_uint_t  probing;        /* open, and a lookup tries the API */
 } ngx_http_auth_api_token_figures_t;
 
 
 /*
- * The counters, which are in the store.
+ * Returns the counters, which are in the store.
  */
 
 ngx_http_auth_api_token_counters_t *ngx_http_auth_api_token_store_counters(
@@ -97,7 +97,8 @@ void ngx_http_auth_api_token_store_waited(
 
 
 /*
- * Copies the counters, and tells how full the store is and who asks.
+ * Copies the counters, and tells how full the store is, how many lookups are
+ * under way, and how many requests are queued.
  */
 
 void ngx_http_auth_api_token_store_figures(
@@ -106,8 +107,8 @@ void ngx_http_auth_api_token_store_figures(
 
 
 /*
- * The upper bounds of the latencies counted, in milliseconds; one more counter
- * has what took longer.
+ * The upper bounds of the buckets that "latencies" and "waited" count in, in
+ * milliseconds; one more bucket has what took longer.
  */
 
 extern ngx_msec_t  ngx_http_auth_api_token_latencies[
@@ -115,8 +116,8 @@ extern ngx_msec_t  ngx_http_auth_api_token_latencies[
 
 
 /*
- * Which of the counters is that of so many milliseconds; for the functions of
- * the store.
+ * Returns the number of the bucket for so many milliseconds; for the functions
+ * of the store.
  */
 
 ngx_uint_t ngx_http_auth_api_token_latency(ngx_msec_t ms);

@@ -15,7 +15,7 @@
 
 #define NGX_HTTP_AUTH_API_TOKEN_BATCH  32
 
-/* no verdict and no lease is of use for that long */
+/* no verdict and no lease serves for that long */
 
 #define ngx_http_auth_api_token_old(now, time)                                \
     ((ngx_msec_int_t) ((now) - (time)) > NGX_HTTP_AUTH_API_TOKEN_TIDY)

@@ -141,8 +141,8 @@ ngx_http_auth_api_token_index_next(ngx_http_auth_api_token_store_t *store,
 
 
 /*
- * The store has the roots only: the module may be loaded anew, to another
- * address, and the function be another.
+ * The store has the roots only: after a reload the module, and with it the
+ * function, may be at another address.
  */
 
 static void
@@ -234,7 +234,7 @@ ngx_http_auth_api_token_index_delete(ngx_http_auth_api_token_store_t *store,
     ngx_uint_t    node_key;
     ngx_rbtree_t  tree;
 
-    /* who is deleted loses its key */
+    /* ngx_rbtree_delete() clears the node's key */
 
     node_key = record->node.key;
 

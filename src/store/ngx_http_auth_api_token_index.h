@@ -15,14 +15,14 @@
 
 /*
  * The index of a store, for the functions of the store only.  Those below need
- * the mutex if they do not say otherwise, and those that change the index need
+ * the mutex unless they say otherwise, and those that change the index need
  * the mark of the store.
  */
 
 
 /*
- * What chooses a tree, and orders it before the key does: made of the id, or of
- * the key if the id is empty.  Needs no mutex.
+ * Returns the node.key of a record: made of the id, or of the key if the id is
+ * empty.  Needs no mutex.
  */
 
 ngx_uint_t ngx_http_auth_api_token_index_node_key(ngx_str_t *id, u_char *key);
@@ -46,8 +46,8 @@ ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_index_from(
 
 
 /*
- * The tree of records whose node.key has the same first bits; and the record at
- * its root, or the sentinel.  Needs no mutex.
+ * The root of the tree of records whose node.key has the same first bits: the
+ * number of its cell; and its node, or the sentinel.  Needs no mutex.
  */
 
 #define ngx_http_auth_api_token_root(store, node_key)                         \
@@ -67,8 +67,8 @@ ngx_http_auth_api_token_index_root(ngx_http_auth_api_token_store_t *store,
 
 
 /*
- * Has the processor fetch that record, and does not wait for it.  Needs no
- * mutex.
+ * Has the processor fetch the record at the root, and does not wait for it.
+ * Needs no mutex.
  */
 
 static ngx_inline void
@@ -91,8 +91,8 @@ ngx_http_auth_api_token_index_prefetch(ngx_http_auth_api_token_store_t *store,
 
 
 /*
- * Waits until the processor has that record, so that who holds the mutex does
- * not have to.  Needs no mutex.
+ * Waits until the processor has the record at the root, so that the process
+ * does not wait for it while it holds the mutex.  Needs no mutex.
  */
 
 static ngx_inline void
@@ -103,8 +103,8 @@ ngx_http_auth_api_token_index_load(ngx_http_auth_api_token_store_t *store,
 
     /*
      * a root is written in one go, so this is a cell of the store, or part of
-     * its head; whose cell it is by now does not matter, as nobody looks at
-     * what is read
+     * its head; whose cell it is by now does not matter, as what is read is
+     * not used
      */
 
     p = (u_char *) ngx_http_auth_api_token_index_root(store, node_key);
@@ -126,8 +126,8 @@ ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_index_next(
 
 
 /*
- * Adds a record with its node.key and key, which must not be there yet; deletes
- * it.
+ * Adds a record, whose node.key and key are set and not in the index yet; and
+ * takes it out.
  */
 
 void ngx_http_auth_api_token_index_insert(

@@ -38,29 +38,29 @@
 
 #define NGX_HTTP_AUTH_API_TOKEN_QUEUES       128
 
-/* how many lookups that fail in a row open the breaker */
+/* so many lookups that fail in a row open the breaker */
 
 #define NGX_HTTP_AUTH_API_TOKEN_FAILURES     5
 
 
 /*
- * A record is the facts of a token, or why it was denied, or the budget of
- * denied lookups of a client.  It takes one cell, and more of them if its bytes
- * do not fit: cells of one size leave no holes that are of no use.
+ * A record holds the facts of a token, or why it was denied, or a client's
+ * budget of denied lookups.  It takes one cell, or more if its bytes do not
+ * fit: as all cells have one size, memory does not become fragmented.
  *
  * The index is a table of small trees.  node.key is made of the token's id; its
  * first bits choose the tree, which is ordered by node.key and then by the key.
- * So records of one id are neighbours, and need not hold it, and however many
- * tokens claim the same id, none takes long to find.  If the token has none to
- * claim, node.key is made of the key, and they hold their id.
+ * So records of one id are neighbours, and need not hold it; and however many
+ * tokens claim the same id, each is found quickly.  If a token has no id to
+ * claim, node.key is made of the key, and the record holds the id.
  */
 
 typedef struct {
-    ngx_rbtree_node_t  node;           /* node.data: when it was moved */
-    ngx_queue_t        queue;          /* last used first */
+    ngx_rbtree_node_t  node;           /* node.data: last second of use */
+    ngx_queue_t        queue;          /* in the LRU, last used first */
     u_char             key[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
-    ngx_msec_t         asked;          /* when the API was; of a budget: used */
-    uint32_t           tried;          /* refresh, ms; of a budget: excess */
+    ngx_msec_t         asked;          /* the API; of a budget: last change */
+    uint32_t           tried;          /* a refresh, ms; of a budget: excess */
     uint32_t           next;           /* cell, or 0 */
     u_short            len[NGX_HTTP_AUTH_API_TOKEN_STRINGS
                            - NGX_HTTP_AUTH_API_TOKEN_SHORT];
@@ -75,7 +75,7 @@ typedef struct {
      ? (record)->short_len[i]                                                 \
      : (record)->len[(i) - NGX_HTTP_AUTH_API_TOKEN_SHORT])
 
-/* a token without an id to claim: its record holds the one of the answer */
+/* of a token without an id to claim: the record holds the id of the answer */
 
 #define ngx_http_auth_api_token_opaque(record)  ((record)->short_len[0] != 0)
 
@@ -101,8 +101,8 @@ typedef struct {
 typedef enum {
     NGX_HTTP_AUTH_API_TOKEN_FREE = 0,
     NGX_HTTP_AUTH_API_TOKEN_ASKING,
-    NGX_HTTP_AUTH_API_TOKEN_PURGED,    /* asking, and nobody may believe it */
-    NGX_HTTP_AUTH_API_TOKEN_FAILED     /* for those who waited to learn of it */
+    NGX_HTTP_AUTH_API_TOKEN_PURGED,    /* asking, but the answer is void */
+    NGX_HTTP_AUTH_API_TOKEN_FAILED     /* kept for requests that waited */
 } ngx_http_auth_api_token_lease_e;
 
 
@@ -110,16 +110,16 @@ typedef struct {
     ngx_atomic_t       seq;
     ngx_atomic_t       state;
     ngx_msec_t         asked;
-    ngx_msec_t         deadline;       /* of a failed one: not to ask before;
-                                          of a free one: when it ended */
+    ngx_msec_t         deadline;       /* failed: no lookup before it;
+                                          free: when the lookup ended */
     ngx_uint_t         node_key;       /* of the record */
-    uint64_t           budget;         /* of the key's bytes, or 0 */
+    uint64_t           budget;         /* first bytes of its key, or 0 */
     u_char             key[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
     ngx_pid_t          pid;
-    uint32_t           retry_after;    /* of a failed one, s */
-    u_short            status;         /* the same */
-    u_char             health;         /* the same */
-    u_char             probe;
+    uint32_t           retry_after;    /* failed: of the API, s */
+    u_short            status;         /* failed: of the API */
+    u_char             health;         /* failed: of the API; asking: sent */
+    u_char             probe;          /* while the breaker is open */
     u_char             opaque;
 } ngx_http_auth_api_token_lease_t;
 
@@ -128,7 +128,7 @@ typedef struct {
 
 typedef struct {
     ngx_pid_t          pid;
-    uint32_t           waiting;        /* 0: nobody has the entry */
+    uint32_t           waiting;        /* 0: the entry is free */
 } ngx_http_auth_api_token_queue_t;
 
 
@@ -149,25 +149,25 @@ struct ngx_http_auth_api_token_store_s {
     ngx_atomic_t       changing;
 
     ngx_rbtree_node_t  sentinel;       /* of all trees */
-    ngx_queue_t        facts;
-    ngx_queue_t        others;
+    ngx_queue_t        facts;          /* LRU */
+    ngx_queue_t        others;         /* LRU of denials and budgets */
     uint32_t           entries[NGX_HTTP_AUTH_API_TOKEN_KINDS];
     uint32_t           used[NGX_HTTP_AUTH_API_TOKEN_KINDS];   /* cells */
-    uint32_t           opaque;         /* entries with an id of their own */
+    uint32_t           opaque;         /* records that hold their id */
     uint32_t           fresh;          /* first cell that was never used */
     uint32_t           free;           /* list of cells */
     uint32_t           nfree;
 
     ngx_uint_t         failures;       /* in a row */
     ngx_msec_t         delay;          /* of the breaker */
-    ngx_msec_t         until;          /* the breaker is open */
+    ngx_msec_t         until;          /* the breaker lets nothing through */
 
     ngx_atomic_t       logged[2];      /* s, the last errors */
     ngx_atomic_t       seq;            /* of the last lease */
 
-    uint32_t           queue;          /* who may wait at once */
-    uint32_t           queued;         /* who does */
-    ngx_msec_t         checked;        /* whether processes are gone */
+    uint32_t           queue;          /* requests that may wait at once */
+    uint32_t           queued;         /* requests that wait */
+    ngx_msec_t         checked;        /* last, whether processes are gone */
 
     ngx_http_auth_api_token_counters_t  counters;
 

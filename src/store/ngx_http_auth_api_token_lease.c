@@ -12,7 +12,7 @@
 #include "ngx_http_auth_api_token_recover.h"
 
 
-/* who asks has a time limit of its own; the lease ends if that did not work */
+/* a lookup has a time limit of its own; the lease ends if that did not work */
 
 #define NGX_HTTP_AUTH_API_TOKEN_GRACE      1000
 
@@ -97,7 +97,7 @@ ngx_http_auth_api_token_lease_spare(ngx_http_auth_api_token_store_t *store,
             continue;
         }
 
-        /* the longer ago one failed, the fewer are left to learn of it */
+        /* the longer ago one failed, the fewer requests may still read it */
 
         if (spare == NULL
             || ngx_http_auth_api_token_before(lease->deadline, spare->deadline))
@@ -312,12 +312,12 @@ ngx_http_auth_api_token_breaker_tell(ngx_http_auth_api_token_store_t *store,
 
     } else {
 
-        /* one that began before the breaker opened */
+        /* it began before the breaker opened */
 
         return;
     }
 
-    /* what is asked for longer is for the token only */
+    /* a longer Retry-After holds for the token only */
 
     delay = ngx_min((ngx_msec_t) verdict->retry_after * 1000,
                     NGX_HTTP_AUTH_API_TOKEN_MAX_DELAY);

@@ -14,15 +14,16 @@
 
 
 /*
- * Who may ask the API, and whether anybody may.  For the functions of the store
- * only: the mutex is held, and the store is marked by all that change it.
- * Times are in milliseconds.
+ * Whether the API may be asked, and by which process: leases, the breaker, and
+ * budgets of denied lookups.  For the functions of the store only: the caller
+ * holds the mutex, and has set the mark where the store is changed.  Times are
+ * in milliseconds.
  */
 
 
 /*
- * Returns the lease of who is asking about the key, or of who failed to learn
- * anything and may not ask again yet; or NULL.
+ * Returns the lease of a lookup of the key that is under way, or of one that
+ * failed and may not be repeated yet; or NULL.
  */
 
 ngx_http_auth_api_token_lease_t *ngx_http_auth_api_token_lease_find(
@@ -38,7 +39,7 @@ ngx_http_auth_api_token_lease_t *ngx_http_auth_api_token_lease_spare(
 
 
 /*
- * Returns how many leases a process has to ask with.
+ * Returns how many lookups of a process are under way.
  */
 
 ngx_uint_t ngx_http_auth_api_token_lease_count(
@@ -46,7 +47,8 @@ ngx_uint_t ngx_http_auth_api_token_lease_count(
 
 
 /*
- * Takes the lease, for the time limit of a lookup and a little longer.
+ * Gives the lease to the process of the question, for the time limit of
+ * a lookup and a little longer.
  */
 
 void ngx_http_auth_api_token_lease_take(ngx_http_auth_api_token_store_t *store,
@@ -64,7 +66,7 @@ ngx_http_auth_api_token_lease_t *ngx_http_auth_api_token_lease_get(
 
 
 /*
- * The breaker: returns 0 if the API may be asked, else how long not to.
+ * The breaker: returns 0 if the API may be asked, else how long to wait.
  */
 
 ngx_msec_t ngx_http_auth_api_token_breaker_wait(
@@ -72,7 +74,8 @@ ngx_msec_t ngx_http_auth_api_token_breaker_wait(
 
 
 /*
- * Tells the breaker what a lookup said of the API.
+ * Tells the breaker what a lookup, which may have been a probe, showed of the
+ * API.
  */
 
 void ngx_http_auth_api_token_breaker_tell(
@@ -81,9 +84,9 @@ void ngx_http_auth_api_token_breaker_tell(
 
 
 /*
- * The budget of denied lookups, a leaky bucket.  Lookups in flight count if
- * there is anything in it, so that a crowd behind one address that was never
- * denied may come in at once.  Returns 0, or how long to wait.
+ * The budget of denied lookups, a leaky bucket.  Lookups under way count as
+ * denied unless the bucket is empty, so that many new tokens behind one address
+ * that was never denied are looked up at once.  Returns 0, or how long to wait.
  */
 
 ngx_msec_t ngx_http_auth_api_token_budget_wait(

@@ -10,7 +10,7 @@
 #include "ngx_http_auth_api_token_recover.h"
 
 
-/* the others look for a place every 10 ms, and may be a little late */
+/* other processes look for a place every 10 ms, and may be a little late */
 
 #define NGX_HTTP_AUTH_API_TOKEN_LEAVE_TIME  20
 
@@ -33,7 +33,7 @@ ngx_http_auth_api_token_queue_take(ngx_http_auth_api_token_store_t *store,
         return NGX_OK;
     }
 
-    /* who waited for a lookup that was purged, or whose worker died, stays */
+    /* one that waited for a lookup in vain (purged, worker died) is let in */
 
     if (store->queued >= store->queue && !question->again) {
         return NGX_DECLINED;

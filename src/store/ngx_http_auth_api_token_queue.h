@@ -15,15 +15,16 @@
 
 /*
  * The queue for places among "lookups".  The store knows how many requests of
- * each process wait, and the process which of them comes next.  For the
- * functions of the store only: the mutex is held.  Who takes a place has set
- * the mark; what gives places back sets it itself, if there are any.
+ * each process wait; the process knows which of them is next.  For the
+ * functions of the store only: the caller holds the mutex.  To take a place it
+ * has set the mark; what gives a place back sets the mark itself, if there is
+ * one.
  */
 
 
 /*
- * Has the question wait.  Returns NGX_OK if it has a place in the queue, or got
- * one; else NGX_DECLINED.
+ * Takes a place in the queue for the request that asks, unless it has one.
+ * Returns NGX_OK, or NGX_DECLINED if there is no place.
  */
 
 ngx_int_t ngx_http_auth_api_token_queue_take(
@@ -32,8 +33,8 @@ ngx_int_t ngx_http_auth_api_token_queue_take(
 
 
 /*
- * Returns how many processes share the "lookups": the one that asks, and all
- * others whose requests wait.
+ * Returns how many processes share the "lookups": the one given, and all others
+ * whose requests wait.
  */
 
 ngx_uint_t ngx_http_auth_api_token_queue_sharers(
@@ -41,10 +42,10 @@ ngx_uint_t ngx_http_auth_api_token_queue_sharers(
 
 
 /*
- * Returns whether the process leaves the spare lease to others, as it held it
- * until just now.  Where more processes share the "lookups" than there are, the
- * one that gives a lease back would take it again before any other one looks.
- * If none comes, the process may have it after a while.
+ * Returns whether the process has to leave the spare lease to others, as it has
+ * just given it back.  Where more processes share the "lookups" than there are
+ * lookups, it would take the lease again before any other one looks.  If none
+ * takes it for a while, the process may have it.
  */
 
 ngx_uint_t ngx_http_auth_api_token_queue_leave(
@@ -53,8 +54,8 @@ ngx_uint_t ngx_http_auth_api_token_queue_leave(
 
 
 /*
- * Gives a place of the process back.  If it has none, as they were lost with
- * all else, there is nothing to give.
+ * Gives a place of the process back.  Does nothing if it has none, as the store
+ * was emptied meanwhile.
  */
 
 void ngx_http_auth_api_token_queue_give(ngx_http_auth_api_token_store_t *store,

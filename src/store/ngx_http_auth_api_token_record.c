@@ -16,14 +16,14 @@
                                              : &(store)->others)
 
 
-/* how many bytes the first cell of a record has for its strings */
+/* bytes that the first cell of a record has for its strings */
 
 #define NGX_HTTP_AUTH_API_TOKEN_FIRST                                         \
     (NGX_HTTP_AUTH_API_TOKEN_CELL                                             \
      - offsetof(ngx_http_auth_api_token_record_t, data))
 
 
-/* the second, more or less: after some minutes a few look as if it were now */
+/* the second, more or less: after some minutes the numbers come again */
 
 #define ngx_http_auth_api_token_second(now)  ((u_char) ((now) >> 10))
 
@@ -121,7 +121,7 @@ ngx_http_auth_api_token_record_facts(ngx_http_auth_api_token_record_t *copy,
     value = (ngx_str_t *) facts;
     p = copy->data;
 
-    /* two loops, since each hit comes here */
+    /* two loops without a condition, as each hit comes here */
 
     for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_SHORT; i++) {
         value[i].len = copy->short_len[i];
@@ -281,8 +281,8 @@ ngx_http_auth_api_token_record_delete(ngx_http_auth_api_token_store_t *store,
 
 
 /*
- * Facts never give way to anything but facts.  What else there is takes the
- * cells that facts leave, up to its share; a few are always left.
+ * Facts are evicted for other facts only.  Denials and budgets take the cells
+ * that facts leave, up to their share; a few cells are reserved for them.
  */
 
 static ngx_int_t

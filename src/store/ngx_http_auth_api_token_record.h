@@ -15,14 +15,15 @@
 
 /*
  * The records of a store, for the functions of the store only.  Those below
- * need the mutex, and those that change the store need its mark.
+ * need the mutex unless they say otherwise, and those that change the store
+ * need its mark.
  */
 
 
 /*
- * Makes the record the last used one; sets the mark if it has to.  Facts stay
- * where they are for a second, so that processes that use the same ones do not
- * write to the same memory all the time.
+ * Makes the record the last used one; sets the mark itself if it needs it.
+ * Facts are moved at most once a second, so that processes that use the same
+ * ones do not write to the same memory all the time.
  */
 
 void ngx_http_auth_api_token_record_touch(
@@ -31,8 +32,9 @@ void ngx_http_auth_api_token_record_touch(
 
 
 /*
- * Copies a record to buf, which has room for a cell, or if the record has more
- * of them for NGX_HTTP_AUTH_API_TOKEN_COPY: its strings become one piece.
+ * Copies a record to buf, so that its strings are in one piece, and returns the
+ * copy.  buf has room for a cell, or for NGX_HTTP_AUTH_API_TOKEN_COPY bytes if
+ * the record has more than one.
  */
 
 #define NGX_HTTP_AUTH_API_TOKEN_COPY                                          \
@@ -53,9 +55,9 @@ void ngx_http_auth_api_token_record_facts(
 
 
 /*
- * Adds a record with the strings of facts, which must not be there yet; the
+ * Adds a record with the strings of facts, whose key must not be there yet; the
  * reason is undecided for a budget.  If there is no room, the least recently
- * used have to go: of the same kind, and for facts first of the others.
+ * used records are evicted: of the same kind, or for facts of the others first.
  *
  * Returns NULL if the record is too large to be kept.
  */

@@ -9,7 +9,7 @@
 #include "ngx_http_auth_api_token_recover.h"
 
 
-/* how often it is asked whether processes are gone */
+/* how often to look whether processes are gone, ms */
 
 #define NGX_HTTP_AUTH_API_TOKEN_CHECK_TIME  100
 
@@ -88,7 +88,7 @@ ngx_http_auth_api_token_store_reap(ngx_http_auth_api_token_store_t *store,
 
     ngx_http_auth_api_token_store_lock(store);
 
-    /* all that wait come at the same time */
+    /* many requests that wait may call this at the same time */
 
     if (ngx_http_auth_api_token_recover_due(store, now)) {
         store->checked = now;
@@ -101,7 +101,7 @@ ngx_http_auth_api_token_store_reap(ngx_http_auth_api_token_store_t *store,
 }
 
 
-/* a clock that is behind, or ahead after months, must not end all checks */
+/* a clock that is behind, or ahead, must not put an end to this */
 
 static ngx_uint_t
 ngx_http_auth_api_token_recover_due(ngx_http_auth_api_token_store_t *store,

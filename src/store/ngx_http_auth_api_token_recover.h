@@ -14,10 +14,11 @@
 
 
 /*
- * What a process that died leaves to do, for the functions of the store only.
- * If it died while it changed the store, who takes the mutex next finds its
- * mark, and empties the store.  The leases and the places in the queue it held
- * come back by ngx_http_auth_api_token_store_release() and _check().
+ * Recovery after a process died, for the functions of the store only.  If it
+ * died while it changed the store, the process that takes the mutex next finds
+ * the mark, and empties the store.  The leases and the places in the queue that
+ * it held are taken back by ngx_http_auth_api_token_store_release() and
+ * ngx_http_auth_api_token_store_reap().
  */
 
 
@@ -35,8 +36,8 @@ void ngx_http_auth_api_token_crash(void);
 
 
 /*
- * Empties what a process left half changed, and counts a reset.  The mutex is
- * held, and the store has the mark.
+ * Empties a store that a process left half changed, and counts a reset.  The
+ * caller holds the mutex, and the store has the mark.
  */
 
 void ngx_http_auth_api_token_store_recover(
@@ -44,8 +45,8 @@ void ngx_http_auth_api_token_store_recover(
 
 
 /*
- * Forgets all records.  The mutex is held, and the store has the mark, if it is
- * not still being made.
+ * Deletes all records.  The caller holds the mutex, and the store has the mark,
+ * unless it is still being made.
  */
 
 void ngx_http_auth_api_token_store_empty(
@@ -53,8 +54,9 @@ void ngx_http_auth_api_token_store_empty(
 
 
 /*
- * The order of writes matters to who finds them after a signal killed their
- * process, and not to a processor that runs at the same time.
+ * The order of writes matters to a process that finds them after a signal
+ * killed the one that made them, not to a processor that runs at the same time:
+ * it is enough that the compiler keeps it.
  */
 
 #if (NGX_HAVE_GCC_ATOMIC)
@@ -66,7 +68,7 @@ void ngx_http_auth_api_token_store_empty(
 
 /*
  * Takes the mutex, and empties the store if it has the mark of a process that
- * died; sets the mark; takes it away and frees the mutex.
+ * died; sets the mark; takes the mark away and releases the mutex.
  */
 
 static ngx_inline void
@@ -74,7 +76,7 @@ ngx_http_auth_api_token_store_lock(ngx_http_auth_api_token_store_t *store)
 {
     ngx_shmtx_lock(store->mutex);
 
-    /* nginx freed the mutex of who died, but what it changed is half done */
+    /* nginx released the mutex of a process that died in the middle */
 
     if (store->changing) {
         ngx_http_auth_api_token_store_recover(store);

@@ -168,8 +168,8 @@ ngx_http_auth_api_token_store_good(ngx_http_auth_api_token_record_t *record,
 
 
 /*
- * The clock of a worker that asked may be a little ahead of this one's.  Where
- * times wrap, after weeks, what looks to be of the future is of the past.
+ * The clock of the worker that asked may be a little ahead of this one's.
+ * Where times wrap, after weeks, what seems to be in the future is in the past.
  */
 
 static ngx_msec_t
@@ -207,7 +207,7 @@ ngx_http_auth_api_token_store_hit(ngx_http_auth_api_token_store_t *store,
 }
 
 
-/* what takes no mutex */
+/* the part of a hit that needs no mutex */
 
 static void
 ngx_http_auth_api_token_store_tell(ngx_http_auth_api_token_record_t *copy,
@@ -278,7 +278,7 @@ ngx_http_auth_api_token_store_refresh(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_lease_take(store, lease, question, node_key);
     ngx_http_auth_api_token_store_ticket(store, lease, ticket);
 
-    /* nobody has to pay for it */
+    /* a refresh counts against no client's budget */
 
     lease->budget = 0;
 
@@ -352,7 +352,7 @@ ngx_http_auth_api_token_store_miss(ngx_http_auth_api_token_store_t *store,
 
     lease = NULL;
 
-    /* a process that has its share leaves the rest to those who wait */
+    /* a process that has its share leaves the rest to requests that wait */
 
     if (!question->behind
         && (store->queued == 0
@@ -478,7 +478,7 @@ ngx_http_auth_api_token_store_end(ngx_http_auth_api_token_store_t *store,
 
     if (lease && (ngx_msec_int_t) (question->now - lease->deadline) >= 0) {
 
-        /* another one may have asked meanwhile, and know better */
+        /* another lookup may have begun meanwhile, and know better */
 
         lease->deadline = question->now;
         lease->state = NGX_HTTP_AUTH_API_TOKEN_FREE;
@@ -544,7 +544,7 @@ ngx_http_auth_api_token_store_keep(ngx_http_auth_api_token_store_t *store,
         && verdict->age
         && (ngx_msec_int_t) (record->asked - verdict->asked) > 0)
     {
-        /* a younger word is known, and a denial holds until one younger yet */
+        /* a younger verdict is known; if it is a denial, it prevails */
 
         if (record->reason != NGX_HTTP_AUTH_API_TOKEN_PASS) {
             verdict->reason = record->reason;
@@ -595,7 +595,7 @@ ngx_http_auth_api_token_store_keep(ngx_http_auth_api_token_store_t *store,
         record->asked = verdict->asked;
         record->tried = (uint32_t) now;
 
-        /* what has an age may be due at once, as may the next: pause first */
+        /* with an age, it may be due for a refresh at once: not so soon */
 
         if (verdict->age == 0) {
             record->tried -= NGX_HTTP_AUTH_API_TOKEN_PAUSE;

@@ -9,16 +9,15 @@
 
 
 /*
- * What is remembered of tokens: what the API said of them, who asks it and who
- * may, and how often.  A block of memory that processes share, and which all of
- * them have at the same address.
+ * The store: the cache of what the API said about tokens, the leases and the
+ * queue that decide which process asks it next, the breaker, and the counters.
+ * It is a block of memory that processes share, at the same address in each.
  *
  * This wing knows the core of nginx.  It does not know configurations,
  * requests, OpenSSL, or how the API is asked.
  *
- * It can be created, asked, told what the API said, purged and looked at; it
- * has requests wait for their turn, and takes back what a process that died
- * held.
+ * It offers functions that create a store, ask it, tell it what the API said,
+ * purge it, read its figures, and take back what a dead process held.
  */
 
 
@@ -29,9 +28,10 @@
 
 /*
  * The functions below that read or change records, leases or the queue take the
- * mutex themselves if they do not say otherwise, and no pointer into a record
- * outlives them.  While the store is changed it is marked: who finds the mark
- * of a process that died empties the store.
+ * mutex themselves unless they say otherwise, and no pointer into a record
+ * outlives them.  While the store is changed it has a mark: a process that
+ * takes the mutex and finds the mark empties the store, as the process that set
+ * it has died.
  */
 
 
@@ -73,7 +73,7 @@ typedef struct {
     ngx_msec_t         since;          /* lookup waited for, if "again" */
     ngx_pid_t          pid;
     unsigned           refresh:1;
-    unsigned           again:1;        /* it waited */
+    unsigned           again:1;        /* the request waited */
     unsigned           charge:1;       /* a miss needs the budget */
     unsigned           behind:1;       /* others of this process wait */
     unsigned           queued:1;       /* it has a place in the queue */
@@ -86,9 +86,9 @@ typedef enum {
     NGX_HTTP_AUTH_API_TOKEN_HIT = 0,
     NGX_HTTP_AUTH_API_TOKEN_REFRESH,   /* a hit, and a lease to ask with */
     NGX_HTTP_AUTH_API_TOKEN_MISS,      /* a lease to ask with */
-    NGX_HTTP_AUTH_API_TOKEN_WAIT,      /* the lease of who asks */
+    NGX_HTTP_AUTH_API_TOKEN_WAIT,      /* the lease to wait for */
     NGX_HTTP_AUTH_API_TOKEN_CHARGE,    /* a miss, and the budget is missing */
-    NGX_HTTP_AUTH_API_TOKEN_QUEUE,     /* to wait for a lease and ask again */
+    NGX_HTTP_AUTH_API_TOKEN_QUEUE,     /* wait for a lease, then ask again */
     NGX_HTTP_AUTH_API_TOKEN_STOP       /* not now, the verdict says why */
 } ngx_http_auth_api_token_reply_e;
 
@@ -110,8 +110,8 @@ typedef struct {
 
 
 /*
- * How many bytes a store takes beside its entries, if there may be so many
- * lookups; and a few more, so that another layout has another number.
+ * Returns how many bytes a store takes beside its records, for so many lookups;
+ * and a few more, so that another layout has another number.
  */
 
 size_t ngx_http_auth_api_token_store_overhead(ngx_uint_t lookups);
@@ -132,8 +132,8 @@ ngx_http_auth_api_token_store_t *ngx_http_auth_api_token_store_create(
 
 
 /*
- * Whether a store that is found in memory is one of this layout, and for so
- * many lookups.  Until that is known, nothing else may be done with it.
+ * Returns whether a store that was found in memory has this layout, and room
+ * for so many lookups.  Until that is known, nothing else may be done with it.
  */
 
 ngx_uint_t ngx_http_auth_api_token_store_matches(
@@ -141,9 +141,9 @@ ngx_uint_t ngx_http_auth_api_token_store_matches(
 
 
 /*
- * Changes the bound of the queue, and the share of denials, in per cent; takes
- * no mutex.  If there are more denials, the next one makes them give way; who
- * waits already goes on.
+ * Sets how many requests may wait in the queue, and the share of denials, in
+ * per cent; takes no mutex.  If there are more denials by now, they are evicted
+ * when the next one is added.  Requests that wait already go on waiting.
  */
 
 void ngx_http_auth_api_token_store_limits(
@@ -160,9 +160,9 @@ u_char *ngx_http_auth_api_token_store_secret(
 
 
 /*
- * When errors of two kinds were logged last, in seconds, for those who log one
- * of each in a second at most.  They are in the store, and written without the
- * mutex.
+ * Returns when errors of two kinds were logged last, in seconds, so that all
+ * processes together log at most one of each a second.  The two times are in
+ * the store, and the caller updates them without the mutex.
  */
 
 ngx_atomic_t *ngx_http_auth_api_token_store_logged(
@@ -171,7 +171,8 @@ ngx_atomic_t *ngx_http_auth_api_token_store_logged(
 
 /*
  * Has the processor fetch what there may be about question->id, while the
- * caller has other things to do, such as to make the key.  May be left out.
+ * caller has other things to do, such as to make the key.  Sets
+ * question->node_key.  May be left out.
  */
 
 void ngx_http_auth_api_token_store_prefetch(
@@ -180,21 +181,21 @@ void ngx_http_auth_api_token_store_prefetch(
 
 
 /*
- * What is known of a token, and who has to ask if that is too little: a hit, or
- * one of the other replies above.  The verdict is set for hits, and for STOP:
- * busy, limited, or unavailable as the API asked not to be asked before
- * "retry_after".  Who waited for a lookup takes what it told, be it too old by
- * now for anybody else.
+ * Asks what is known about a token, and what to do if that is not enough.
+ * Returns one of the replies above.  The verdict is set for hits, and for STOP:
+ * busy, limited, or unavailable as the API asked not to be asked again before
+ * "retry_after".  A request that waited for a lookup may use its result, even
+ * if that is too old by now for other requests.
  *
- * Whoever would have to ask while all leases are taken, or while others of its
- * process wait before it, gets a place in the queue instead, as long as there
- * is one.  It asks again as one that is queued, and any reply but QUEUE and
- * CHARGE takes the place back.
+ * If a lookup is needed while all leases are taken, or while other requests of
+ * the process wait for one, the request gets a place in the queue instead, as
+ * long as there is one.  It asks again with "queued" set, and any reply but
+ * QUEUE and CHARGE takes the place back.
  *
  * The strings of a verdict are in reply->cell, where the caller has room for
- * a cell.  If they do not fit, or the caller has none, reply->cell becomes
+ * a cell.  If they do not fit, or there is no such room, reply->cell becomes
  * NULL, and they are in memory of the process until the next call.  A claimed
- * id is none of them: it is the one of the question.
+ * id is not copied: it points to the one of the question.
  */
 
 ngx_http_auth_api_token_reply_e ngx_http_auth_api_token_store_ask(
@@ -204,8 +205,9 @@ ngx_http_auth_api_token_reply_e ngx_http_auth_api_token_store_ask(
 
 
 /*
- * Facts not older than question->valid + question->stale, for who knows that
- * the API is not available.  Returns NGX_OK, or NGX_DECLINED if there are none.
+ * Gets facts that are younger than question->valid + question->stale, to be
+ * used only if the API is not available.  Returns NGX_OK with a verdict, its
+ * strings as above; or NGX_DECLINED if there are none.
  */
 
 ngx_int_t ngx_http_auth_api_token_store_stale(
@@ -215,14 +217,14 @@ ngx_int_t ngx_http_auth_api_token_store_stale(
 
 
 /*
- * Gives a lease back, with the verdict, and verdict->asked set to when the API
- * was; verdict->age is how much earlier that is than the lookup began.  What is
- * no verdict about the token is not stored, but those who wait learn of it.
- * Nor does an older word take the place of a younger one: if that is a denial,
- * the verdict becomes one.
+ * Ends a lookup: stores the verdict, and gives the lease back.  verdict->asked
+ * is when the API was asked, and verdict->age how much earlier that is than the
+ * lookup began.  "unavailable" is not stored, but processes that wait for the
+ * lookup learn of it.  An older verdict does not replace a younger one: if the
+ * younger one is a denial, it is copied to the verdict.
  *
- * Returns NGX_OK; or NGX_DECLINED if the verdict may not be used: the token was
- * purged meanwhile, or the lease was lost, so that nobody can tell.
+ * Returns NGX_OK; or NGX_DECLINED if the verdict must not be used, as the token
+ * was purged meanwhile, or may have been, since the lease was lost.
  */
 
 ngx_int_t ngx_http_auth_api_token_store_end(
@@ -233,7 +235,7 @@ ngx_int_t ngx_http_auth_api_token_store_end(
 
 
 /*
- * Gives a lease back without having asked.
+ * Gives a lease back without a verdict.
  */
 
 void ngx_http_auth_api_token_store_cancel(
@@ -242,8 +244,9 @@ void ngx_http_auth_api_token_store_cancel(
 
 
 /*
- * Who asks tells that the question is on its way to the API, and who waits may
- * ask whether it is: no limit of nginx holds it up.  Neither takes the mutex.
+ * Notes that a lookup is on its way to the API, and no limit of nginx holds it
+ * up; returns whether it is, for processes that wait for it.  Neither takes the
+ * mutex.
  */
 
 void ngx_http_auth_api_token_store_sent(ngx_http_auth_api_token_store_t *store,
@@ -254,9 +257,9 @@ ngx_uint_t ngx_http_auth_api_token_store_is_sent(
 
 
 /*
- * How the lookup of another process goes.  Returns NGX_AGAIN while it lasts;
- * NGX_OK if it failed, with an unavailable verdict; NGX_DECLINED if it is worth
- * asking the store again.  Takes the mutex only if the lookup has ended.
+ * Checks on a lookup of another process.  Returns NGX_AGAIN while it lasts;
+ * NGX_OK with an unavailable verdict if it failed; NGX_DECLINED if the store
+ * has to be asked again.  Takes the mutex only if the lookup has ended.
  */
 
 ngx_int_t ngx_http_auth_api_token_store_poll(
@@ -274,8 +277,8 @@ void ngx_http_auth_api_token_store_unqueue(
 
 
 /*
- * Gives back what processes held, leases and places in the queue, of which
- * gone() says that they are no more.
+ * Takes back the leases and places in the queue of the processes for which
+ * gone() is true.
  */
 
 void ngx_http_auth_api_token_store_release(
@@ -284,8 +287,8 @@ void ngx_http_auth_api_token_store_release(
 
 
 /*
- * The same for who waits and would like to do it often: is done every 100 ms,
- * by one of the processes, and else takes no mutex.
+ * The same, to be called often while requests wait: does it every 100 ms, in
+ * one of the processes, and otherwise takes no mutex.
  */
 
 void ngx_http_auth_api_token_store_reap(
@@ -294,9 +297,10 @@ void ngx_http_auth_api_token_store_reap(
 
 
 /*
- * Forgets verdicts, and makes sure that lookups under way do not bring them
- * back.  By id the mutex is held for the records of that id only, else for a
- * few dozen records at a time.  Returns how many verdicts were forgotten.
+ * Deletes verdicts, and makes sure that lookups under way do not bring them
+ * back.  The mutex is held for a few dozen records at a time; by id, only the
+ * records of that id are looked at, unless some tokens have no id to claim.
+ * Returns how many verdicts were deleted.
  */
 
 ngx_uint_t ngx_http_auth_api_token_store_purge(
@@ -305,10 +309,10 @@ ngx_uint_t ngx_http_auth_api_token_store_purge(
 
 
 /*
- * Forgets what is older than TIDY, and so of no use any more.  To be called
- * every TIDY milliseconds, so that no time in the store gets so old that it
- * seems to lie in the future: where times have 32 bits, those of more than 24.8
- * days ago do.
+ * Deletes what is older than TIDY, which nothing can use any more.  To be
+ * called every TIDY milliseconds, so that no time in the store gets so old that
+ * it seems to lie in the future: where times have 32 bits, those of more than
+ * 24.8 days ago do.
  */
 
 #define NGX_HTTP_AUTH_API_TOKEN_TIDY  0x20000000              /* 6.2 days */

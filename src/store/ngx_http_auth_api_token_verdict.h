@@ -13,9 +13,10 @@
 
 
 /*
- * Why a request passes or is refused.  From "unknown" to "unreadable" they are
- * what a lookup finds out about a token; from "unavailable" on nothing was
- * found out.  There are tables in this order, and counters in a store.
+ * Why a request passes or is refused.  Those from "unknown" to "unreadable" are
+ * what a lookup finds out about a token; those from "unavailable" on mean that
+ * nothing was found out.  Tables are in this order, and so are the counters of
+ * a store.
  */
 
 typedef enum {
@@ -45,7 +46,7 @@ typedef enum {
 
 
 /*
- * What the token API said of a token.  Control bytes, non-ASCII and "%" are
+ * What the token API said about a token.  Control bytes, non-ASCII and "%" are
  * percent-encoded; what the API left out is empty.  Lists are comma-separated;
  * commas and blanks in them are percent-encoded, too.
  *
@@ -67,9 +68,9 @@ typedef struct {
 
 
 /*
- * What stands in the place of a list of extensions, in which "*" and "?" are
- * percent-encoded: the token may act through all of them, since the API left
- * the member out, or since it is null; or the API does not tell.
+ * In place of a list of extensions, in which "*" and "?" are percent-encoded:
+ * the token may act through all of them, as the API left the member out, or as
+ * it is null; or the API does not tell which ones.
  */
 
 #define NGX_HTTP_AUTH_API_TOKEN_EXTENSIONS_ALL      "*"
@@ -81,11 +82,11 @@ typedef struct {
     (sizeof(ngx_http_auth_api_token_facts_t) / sizeof(ngx_str_t))
 
 
-/* what a lookup says of the API itself; but for "untold", stale facts may do */
+/* what a lookup says about the API itself: unless "untold", stale may serve */
 
 typedef enum {
     NGX_HTTP_AUTH_API_TOKEN_UNTOLD = 0,    /* it was not asked */
-    NGX_HTTP_AUTH_API_TOKEN_SILENT,        /* no news in time */
+    NGX_HTTP_AUTH_API_TOKEN_SILENT,        /* no answer in time */
     NGX_HTTP_AUTH_API_TOKEN_WELL,
     NGX_HTTP_AUTH_API_TOKEN_FAULT
 } ngx_http_auth_api_token_health_e;
@@ -101,7 +102,7 @@ typedef struct {
     ngx_http_auth_api_token_reason_e  reason;
     ngx_http_auth_api_token_facts_t   facts;
     ngx_msec_t                        asked;      /* ngx_current_msec */
-    ngx_msec_t                        age;        /* of what a lookup told */
+    ngx_msec_t                        age;        /* of the API's answer */
     ngx_http_auth_api_token_health_e  health;
     ngx_uint_t                        status;     /* of the API, or 0 */
     time_t                            retry_after; /* seconds, or 0 */
