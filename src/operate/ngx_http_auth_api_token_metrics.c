@@ -147,9 +147,9 @@ ngx_http_auth_api_token_metric_t  ngx_http_auth_api_token_metrics[] = {
 
 /* ngx_http_auth_api_token_latencies, in seconds */
 
-char  *ngx_http_auth_api_token_bounds[NGX_HTTP_AUTH_API_TOKEN_LATENCIES] = {
+char  *ngx_http_auth_api_token_bounds[NGX_HTTP_AUTH_API_TOKEN_LATENCIES + 1] = {
     "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5",
-    "10"
+    "10", "+Inf"
 };
 
 

@@ -135,7 +135,7 @@ ngx_http_auth_api_token_prometheus_histogram(u_char *p, u_char *last,
     count = 0;
     figure = ngx_http_auth_api_token_figure(status, metric->offset);
 
-    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_LATENCIES; i++) {
+    for (i = 0; i <= NGX_HTTP_AUTH_API_TOKEN_LATENCIES; i++) {
         count += figure[i];
 
         p = ngx_slprintf(p, last, NGX_HTTP_AUTH_API_TOKEN_METRIC "%s_bucket"
@@ -144,15 +144,10 @@ ngx_http_auth_api_token_prometheus_histogram(u_char *p, u_char *last,
                          ngx_http_auth_api_token_bounds[i], count);
     }
 
-    count += figure[i];
-
     p = ngx_slprintf(p, last,
-                     NGX_HTTP_AUTH_API_TOKEN_METRIC "%s_bucket"
-                     "{zone=\"%V\",le=\"+Inf\"} %uL\n"
                      NGX_HTTP_AUTH_API_TOKEN_METRIC "%s_count"
                      "{zone=\"%V\"} %uL\n"
                      NGX_HTTP_AUTH_API_TOKEN_METRIC "%s_sum{zone=\"%V\"} ",
-                     metric->metric, status->name, count,
                      metric->metric, status->name, count,
                      metric->metric, status->name);
 

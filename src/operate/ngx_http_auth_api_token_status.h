@@ -62,13 +62,13 @@ typedef struct {
 
 
 /*
- * The table of figures, up to one without a name; and the bounds of histograms
- * in seconds, as both formats write them.
+ * The table of figures, up to one without a name; and the upper bounds of the
+ * buckets of histograms, as both formats write them.
  */
 
 extern ngx_http_auth_api_token_metric_t  ngx_http_auth_api_token_metrics[];
 extern char  *ngx_http_auth_api_token_bounds[
-    NGX_HTTP_AUTH_API_TOKEN_LATENCIES];
+    NGX_HTTP_AUTH_API_TOKEN_LATENCIES + 1];
 
 
 /*

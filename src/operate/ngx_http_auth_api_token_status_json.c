@@ -105,19 +105,16 @@ ngx_http_auth_api_token_json_histogram(u_char *p, u_char *last,
     count = 0;
     figure = ngx_http_auth_api_token_figure(status, metric->offset);
 
-    p = ngx_slprintf(p, last, "{\"buckets\":{");
+    p = ngx_slprintf(p, last, "{\"buckets\":");
 
-    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_LATENCIES; i++) {
+    for (i = 0; i <= NGX_HTTP_AUTH_API_TOKEN_LATENCIES; i++) {
         count += figure[i];
 
-        p = ngx_slprintf(p, last, "\"%s\":%uL,",
+        p = ngx_slprintf(p, last, "%s\"%s\":%uL", i ? "," : "{",
                          ngx_http_auth_api_token_bounds[i], count);
     }
 
-    count += figure[i];
-
-    p = ngx_slprintf(p, last, "\"+Inf\":%uL},\"count\":%uL,\"sum\":", count,
-                     count);
+    p = ngx_slprintf(p, last, "},\"count\":%uL,\"sum\":", count);
 
     p = ngx_http_auth_api_token_status_value(p, last,
                            *ngx_http_auth_api_token_figure(status, metric->sum),
