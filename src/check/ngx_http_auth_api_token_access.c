@@ -36,7 +36,7 @@ static void ngx_http_auth_api_token_count_once(
     ngx_http_auth_api_token_ctx_t *ctx, ngx_atomic_t *counter);
 
 
-/* limit_req and limit_conn run after it, and may limit by who is calling */
+/* limit_req and limit_conn run after it, and may have keys of the facts */
 
 ngx_int_t
 ngx_http_auth_api_token_preaccess_handler(ngx_http_request_t *r)
@@ -534,7 +534,7 @@ ngx_http_auth_api_token_count(ngx_http_auth_api_token_ctx_t *ctx,
 }
 
 
-/* requests, dry_run and cache are the first counters, and less than 64 */
+/* requests, dry_run and cache are the first counters, and fewer than 64 */
 
 static void
 ngx_http_auth_api_token_count_once(ngx_http_auth_api_token_ctx_t *ctx,

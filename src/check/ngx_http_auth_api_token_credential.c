@@ -115,7 +115,7 @@ ngx_http_auth_api_token_secure(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    /* X-Forwarded-Proto may say "http": not any value will do */
+    /* X-Forwarded-Proto may be "http": not every value means HTTPS */
 
     if ((value.len == 1 && value.data[0] == '1')
         || (value.len == 2

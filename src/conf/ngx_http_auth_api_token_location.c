@@ -131,7 +131,7 @@ ngx_http_auth_api_token_check_lookup_location(ngx_conf_t *cf,
         }
     }
 
-    /* a server without any location only redirects, as a rule */
+    /* a server without locations usually only redirects */
 
     if (n == 0 || (regex && (found == NULL || !found->exact_match))) {
         return;

@@ -381,7 +381,7 @@ ngx_http_auth_api_token_response_verdict(
 
     if (response->local || response->status == 0) {
 
-        /* what limit_req refuses says nothing of the API */
+        /* a request that limit_req refused says nothing about the API */
 
         if (response->reached
             && (response->status == 0

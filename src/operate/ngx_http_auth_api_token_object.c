@@ -102,7 +102,7 @@ ngx_http_auth_api_token_object_handler(ngx_http_request_t *r)
     ngx_http_complex_value_t          cv;
     ngx_http_auth_api_token_facts_t  *facts;
 
-    /* a gateway takes 200 for yes, whatever module let the request in */
+    /* a gateway takes 200 for yes: if another module let it in, this is a no */
 
     if (ngx_http_auth_api_token_identity(r, &facts, &age) != NGX_OK) {
         return NGX_HTTP_FORBIDDEN;

@@ -15,7 +15,7 @@
 
 #define NGX_HTTP_AUTH_API_TOKEN_BATCH  32
 
-/* no verdict and no lease serves for that long */
+/* longer ago than any verdict or lease can matter */
 
 #define ngx_http_auth_api_token_old(now, time)                                \
     ((ngx_msec_int_t) ((now) - (time)) > NGX_HTTP_AUTH_API_TOKEN_TIDY)

@@ -23,7 +23,7 @@
      - offsetof(ngx_http_auth_api_token_record_t, data))
 
 
-/* the second, more or less: after some minutes the numbers come again */
+/* the second, more or less; the numbers come again after some minutes */
 
 #define ngx_http_auth_api_token_second(now)  ((u_char) ((now) >> 10))
 
