@@ -10,6 +10,10 @@
 #include "ngx_http_auth_api_token_conf.h"
 
 
+static ngx_int_t ngx_http_auth_api_token_validate(ngx_conf_t *cf,
+    ngx_http_auth_api_token_loc_conf_t *conf);
+static ngx_int_t ngx_http_auth_api_token_add_check(ngx_conf_t *cf,
+    ngx_http_auth_api_token_loc_conf_t *conf);
 static void ngx_http_auth_api_token_merge_switch(
     ngx_http_auth_api_token_switch_t *conf,
     ngx_http_auth_api_token_switch_t *prev, ngx_flag_t on);
@@ -107,11 +111,8 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
     ngx_http_auth_api_token_loc_conf_t *prev = parent;
     ngx_http_auth_api_token_loc_conf_t *conf = child;
 
-    ngx_uint_t                             i;
-    ngx_http_core_loc_conf_t              *clcf;
-    ngx_http_core_srv_conf_t              *cscf;
-    ngx_http_auth_api_token_loc_conf_t   **check;
-    ngx_http_auth_api_token_main_conf_t   *amcf;
+    ngx_uint_t                 i;
+    ngx_http_core_loc_conf_t  *clcf;
 
     ngx_conf_merge_ptr_value(conf->check, prev->check, NULL);
     ngx_conf_merge_ptr_value(conf->request, prev->request, NULL);
@@ -156,14 +157,34 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
         }
     }
 
-    /* no message names a line: the levels are merged after all was read */
+    if (ngx_http_auth_api_token_validate(cf, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
 
+    if (conf->check && ngx_http_auth_api_token_add_check(cf, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* no message names a line: the levels are merged after all was read */
+
+static ngx_int_t
+ngx_http_auth_api_token_validate(ngx_conf_t *cf,
+    ngx_http_auth_api_token_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
 
     if (conf->check == NULL) {
 
         if (conf->content == NULL || !conf->content->checked) {
-            return NGX_CONF_OK;
+            return NGX_OK;
         }
 
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -171,7 +192,7 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
                       "\"auth_api_token\"",
                       conf->content->directive, &clcf->name,
                       &cscf->server_name);
-        return NGX_CONF_ERROR;
+        return NGX_ERROR;
     }
 
     if (conf->request == NULL) {
@@ -180,7 +201,7 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
                       "needs \"auth_api_token_request\" to name the location "
                       "that asks the token API",
                       &clcf->name, &cscf->server_name);
-        return NGX_CONF_ERROR;
+        return NGX_ERROR;
     }
 
     if (conf->check->opaque && conf->request->service) {
@@ -189,7 +210,7 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
                       "\"%V\" of server \"%V\" needs \"credential=client\" in "
                       "\"auth_api_token_request\": there is no id to ask for",
                       &clcf->name, &cscf->server_name);
-        return NGX_CONF_ERROR;
+        return NGX_ERROR;
     }
 
     if (conf->limit && conf->cache == NULL) {
@@ -200,8 +221,19 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
                       &clcf->name, &cscf->server_name);
     }
 
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_add_check(ngx_conf_t *cf,
+    ngx_http_auth_api_token_loc_conf_t *conf)
+{
+    ngx_http_auth_api_token_loc_conf_t   **check;
+    ngx_http_auth_api_token_main_conf_t   *amcf;
+
     if (ngx_http_auth_api_token_set_scope(cf, conf) != NGX_OK) {
-        return NGX_CONF_ERROR;
+        return NGX_ERROR;
     }
 
     amcf = ngx_http_conf_get_module_main_conf(cf,
@@ -211,12 +243,12 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
 
     check = ngx_array_push(&amcf->checks);
     if (check == NULL) {
-        return NGX_CONF_ERROR;
+        return NGX_ERROR;
     }
 
     *check = conf;
 
-    return NGX_CONF_OK;
+    return NGX_OK;
 }
 
 
