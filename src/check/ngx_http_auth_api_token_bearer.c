@@ -12,6 +12,7 @@
 #define ngx_http_auth_api_token_is_digit(ch)  ((ch) >= '0' && (ch) <= '9')
 #define ngx_http_auth_api_token_is_upper(ch)  ((ch) >= 'A' && (ch) <= 'Z')
 
+
 static size_t ngx_http_auth_api_token_scheme(ngx_str_t *value);
 static ngx_inline ngx_uint_t ngx_http_auth_api_token_is_bearer(
     ngx_str_t *value);

@@ -83,7 +83,7 @@ ngx_http_auth_api_token_create_loc_conf(ngx_conf_t *cf)
      *     conf->dry_run.value = NULL;
      *     conf->content = NULL;
      *     conf->purge = NULL;
-     *     conf->status = 0;
+     *     conf->status_format = 0;
      */
 
     conf->check = NGX_CONF_UNSET_PTR;
@@ -150,7 +150,7 @@ ngx_http_auth_api_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
     if (clcf->noname && clcf->handler == NULL) {
         conf->content = prev->content;
         conf->purge = prev->purge;
-        conf->status = prev->status;
+        conf->status_format = prev->status_format;
 
         if (conf->content) {
             clcf->handler = conf->content->handler;

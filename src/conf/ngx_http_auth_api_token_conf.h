@@ -180,7 +180,7 @@ typedef struct {
 
     ngx_http_auth_api_token_content_t *content;        /* or NULL */
     ngx_http_auth_api_token_cache_t   *purge;          /* its zone */
-    ngx_uint_t                         status;         /* its format */
+    ngx_uint_t                         status_format;
 } ngx_http_auth_api_token_loc_conf_t;
 
 

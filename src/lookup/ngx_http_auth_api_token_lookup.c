@@ -432,6 +432,8 @@ ngx_http_auth_api_token_lookup_timer(ngx_event_t *ev)
 }
 
 
+/* called when the subrequest ends */
+
 static ngx_int_t
 ngx_http_auth_api_token_lookup_done(ngx_http_request_t *r, void *data,
     ngx_int_t rc)
@@ -469,6 +471,8 @@ ngx_http_auth_api_token_lookup_done(ngx_http_request_t *r, void *data,
 }
 
 
+/* called after that, when nginx goes on with the lookup's own request */
+
 static void
 ngx_http_auth_api_token_lookup_finish(ngx_http_request_t *r)
 {
@@ -480,6 +484,8 @@ ngx_http_auth_api_token_lookup_finish(ngx_http_request_t *r)
     ngx_http_auth_api_token_close_lookup(lookup);
 }
 
+
+/* ends the lookup with the verdict that its response gives, unless it ended */
 
 static void
 ngx_http_auth_api_token_conclude_lookup(
@@ -557,6 +563,8 @@ ngx_http_auth_api_token_end_lookup(ngx_http_auth_api_token_lookup_t *lookup,
     }
 }
 
+
+/* frees the lookup, or tries it again later */
 
 static void
 ngx_http_auth_api_token_close_lookup(ngx_http_auth_api_token_lookup_t *lookup)

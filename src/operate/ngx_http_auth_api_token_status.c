@@ -21,7 +21,7 @@
 
 
 enum {
-    NGX_HTTP_AUTH_API_TOKEN_STATUS_ACCEPT = 1,
+    NGX_HTTP_AUTH_API_TOKEN_STATUS_ACCEPT = 1,  /* as the client accepts */
     NGX_HTTP_AUTH_API_TOKEN_STATUS_JSON,
     NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS,
     NGX_HTTP_AUTH_API_TOKEN_STATUS_HTML
@@ -111,10 +111,10 @@ ngx_http_auth_api_token_status_format(ngx_http_request_t *r)
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_api_token_module);
 
-    if (alcf->status == NGX_HTTP_AUTH_API_TOKEN_STATUS_JSON
-        || alcf->status == NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS)
+    if (alcf->status_format == NGX_HTTP_AUTH_API_TOKEN_STATUS_JSON
+        || alcf->status_format == NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS)
     {
-        return alcf->status;
+        return alcf->status_format;
     }
 
     h = ngx_http_auth_api_token_find_header(&r->headers_in.headers, &accept);
@@ -137,7 +137,7 @@ ngx_http_auth_api_token_status_format(ngx_http_request_t *r)
         }
     }
 
-    return (alcf->status == NGX_HTTP_AUTH_API_TOKEN_STATUS_HTML)
+    return (alcf->status_format == NGX_HTTP_AUTH_API_TOKEN_STATUS_HTML)
            ? NGX_HTTP_AUTH_API_TOKEN_STATUS_HTML
            : NGX_HTTP_AUTH_API_TOKEN_STATUS_JSON;
 }
@@ -168,8 +168,8 @@ ngx_http_auth_api_token_status_headers(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    if (alcf->status == NGX_HTTP_AUTH_API_TOKEN_STATUS_JSON
-        || alcf->status == NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS)
+    if (alcf->status_format == NGX_HTTP_AUTH_API_TOKEN_STATUS_JSON
+        || alcf->status_format == NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS)
     {
         return NGX_OK;
     }
@@ -255,16 +255,16 @@ ngx_http_auth_api_token_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
     value = cf->args->elts;
 
     if (cf->args->nelts == 1) {
-        alcf->status = NGX_HTTP_AUTH_API_TOKEN_STATUS_ACCEPT;
+        alcf->status_format = NGX_HTTP_AUTH_API_TOKEN_STATUS_ACCEPT;
 
     } else if (ngx_strcmp(value[1].data, "json") == 0) {
-        alcf->status = NGX_HTTP_AUTH_API_TOKEN_STATUS_JSON;
+        alcf->status_format = NGX_HTTP_AUTH_API_TOKEN_STATUS_JSON;
 
     } else if (ngx_strcmp(value[1].data, "prometheus") == 0) {
-        alcf->status = NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS;
+        alcf->status_format = NGX_HTTP_AUTH_API_TOKEN_STATUS_PROMETHEUS;
 
     } else if (ngx_strcmp(value[1].data, "html") == 0) {
-        alcf->status = NGX_HTTP_AUTH_API_TOKEN_STATUS_HTML;
+        alcf->status_format = NGX_HTTP_AUTH_API_TOKEN_STATUS_HTML;
 
     } else {
         return ngx_http_auth_api_token_invalid(cf, cmd, &value[1],

@@ -14,10 +14,12 @@
 
 /* a lookup has a time limit of its own; the lease ends if that did not work */
 
-#define NGX_HTTP_AUTH_API_TOKEN_GRACE      1000
+#define NGX_HTTP_AUTH_API_TOKEN_GRACE        1000
 
-#define NGX_HTTP_AUTH_API_TOKEN_MIN_DELAY  1000
-#define NGX_HTTP_AUTH_API_TOKEN_MAX_DELAY  30000
+/* how long the breaker stays open before a probe */
+
+#define NGX_HTTP_AUTH_API_TOKEN_BREAKER_MIN  1000
+#define NGX_HTTP_AUTH_API_TOKEN_BREAKER_MAX  30000
 
 
 /* times are compared as differences, as they may wrap */
@@ -28,6 +30,8 @@
 
 static ngx_uint_t ngx_http_auth_api_token_lease_asking(
     ngx_http_auth_api_token_lease_t *lease, ngx_msec_t now);
+static ngx_uint_t ngx_http_auth_api_token_budget_node_key(
+    ngx_http_auth_api_token_budget_t *budget);
 static ngx_uint_t ngx_http_auth_api_token_budget_excess(
     ngx_http_auth_api_token_record_t *record,
     ngx_http_auth_api_token_budget_t *budget, ngx_msec_t now);
@@ -304,10 +308,10 @@ ngx_http_auth_api_token_breaker_tell(ngx_http_auth_api_token_store_t *store,
 
     if (probe) {
         store->delay = ngx_min(2 * store->delay,
-                               NGX_HTTP_AUTH_API_TOKEN_MAX_DELAY);
+                               NGX_HTTP_AUTH_API_TOKEN_BREAKER_MAX);
 
     } else if (store->failures == NGX_HTTP_AUTH_API_TOKEN_FAILURES) {
-        store->delay = NGX_HTTP_AUTH_API_TOKEN_MIN_DELAY;
+        store->delay = NGX_HTTP_AUTH_API_TOKEN_BREAKER_MIN;
         store->counters.opened++;
 
     } else {
@@ -320,7 +324,7 @@ ngx_http_auth_api_token_breaker_tell(ngx_http_auth_api_token_store_t *store,
     /* a longer Retry-After holds for the token only */
 
     delay = ngx_min((ngx_msec_t) verdict->retry_after * 1000,
-                    NGX_HTTP_AUTH_API_TOKEN_MAX_DELAY);
+                    NGX_HTTP_AUTH_API_TOKEN_BREAKER_MAX);
 
     store->until = now + ngx_max(delay, store->delay);
 }
@@ -331,15 +335,12 @@ ngx_http_auth_api_token_budget_wait(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_budget_t *budget, ngx_msec_t now)
 {
     uint64_t                           prefix;
-    ngx_str_t                          none;
-    ngx_uint_t                         i, excess, limit;
+    ngx_uint_t                         i, node_key, excess, limit;
     ngx_http_auth_api_token_record_t  *record;
 
-    ngx_str_null(&none);
+    node_key = ngx_http_auth_api_token_budget_node_key(budget);
 
-    record = ngx_http_auth_api_token_index_find(store,
-                 ngx_http_auth_api_token_index_node_key(&none, budget->key),
-                 budget->key);
+    record = ngx_http_auth_api_token_index_find(store, node_key, budget->key);
 
     if (record == NULL) {
         return 0;
@@ -379,13 +380,10 @@ ngx_http_auth_api_token_budget_charge(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_budget_t *budget, ngx_msec_t now)
 {
     ngx_uint_t                         node_key;
-    ngx_str_t                          none;
     ngx_http_auth_api_token_facts_t    facts;
     ngx_http_auth_api_token_record_t  *record;
 
-    ngx_str_null(&none);
-
-    node_key = ngx_http_auth_api_token_index_node_key(&none, budget->key);
+    node_key = ngx_http_auth_api_token_budget_node_key(budget);
 
     record = ngx_http_auth_api_token_index_find(store, node_key, budget->key);
 
@@ -404,6 +402,18 @@ ngx_http_auth_api_token_budget_charge(ngx_http_auth_api_token_store_t *store,
     record->tried = 1000 + ngx_http_auth_api_token_budget_excess(record, budget,
                                                                  now);
     record->asked = now;
+}
+
+
+static ngx_uint_t
+ngx_http_auth_api_token_budget_node_key(
+    ngx_http_auth_api_token_budget_t *budget)
+{
+    ngx_str_t  none;
+
+    ngx_str_null(&none);
+
+    return ngx_http_auth_api_token_index_node_key(&none, budget->key);
 }
 
 

@@ -26,7 +26,7 @@
 
 static ngx_uint_t ngx_http_auth_api_token_store_node_key(
     ngx_http_auth_api_token_question_t *question);
-static ngx_uint_t ngx_http_auth_api_token_store_good(
+static ngx_uint_t ngx_http_auth_api_token_store_is_fresh(
     ngx_http_auth_api_token_record_t *record,
     ngx_http_auth_api_token_question_t *question);
 static ngx_msec_t ngx_http_auth_api_token_store_age(
@@ -36,7 +36,7 @@ static ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_store_hit(
     ngx_http_auth_api_token_record_t *record,
     ngx_http_auth_api_token_question_t *question,
     ngx_http_auth_api_token_reply_t *reply);
-static void ngx_http_auth_api_token_store_tell(
+static void ngx_http_auth_api_token_store_set_verdict(
     ngx_http_auth_api_token_record_t *copy,
     ngx_http_auth_api_token_question_t *question,
     ngx_http_auth_api_token_reply_t *reply);
@@ -96,7 +96,7 @@ ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
 
     record = ngx_http_auth_api_token_index_find(store, node_key, question->key);
 
-    if (record && ngx_http_auth_api_token_store_good(record, question)) {
+    if (record && ngx_http_auth_api_token_store_is_fresh(record, question)) {
 
         rc = NGX_HTTP_AUTH_API_TOKEN_HIT;
 
@@ -128,7 +128,7 @@ ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_store_unlock(store);
 
     if (copy) {
-        ngx_http_auth_api_token_store_tell(copy, question, reply);
+        ngx_http_auth_api_token_store_set_verdict(copy, question, reply);
     }
 
     return rc;
@@ -149,7 +149,7 @@ ngx_http_auth_api_token_store_node_key(
 
 
 static ngx_uint_t
-ngx_http_auth_api_token_store_good(ngx_http_auth_api_token_record_t *record,
+ngx_http_auth_api_token_store_is_fresh(ngx_http_auth_api_token_record_t *record,
     ngx_http_auth_api_token_question_t *question)
 {
     ngx_msec_t  age;
@@ -210,7 +210,8 @@ ngx_http_auth_api_token_store_hit(ngx_http_auth_api_token_store_t *store,
 /* the part of a hit that needs no mutex */
 
 static void
-ngx_http_auth_api_token_store_tell(ngx_http_auth_api_token_record_t *copy,
+ngx_http_auth_api_token_store_set_verdict(
+    ngx_http_auth_api_token_record_t *copy,
     ngx_http_auth_api_token_question_t *question,
     ngx_http_auth_api_token_reply_t *reply)
 {
@@ -447,7 +448,7 @@ ngx_http_auth_api_token_store_stale(ngx_http_auth_api_token_store_t *store,
         return NGX_DECLINED;
     }
 
-    ngx_http_auth_api_token_store_tell(copy, question, reply);
+    ngx_http_auth_api_token_store_set_verdict(copy, question, reply);
 
     return NGX_OK;
 }
