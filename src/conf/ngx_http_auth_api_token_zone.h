@@ -41,9 +41,10 @@ ngx_int_t ngx_http_auth_api_token_find_zones(ngx_conf_t *cf);
 
 
 /*
- * Makes the prefixes of the keys of all locations that check tokens, from the
- * secrets of their zones, which exist by now.  Returns NGX_OK, or NGX_ERROR if
- * the library of digests failed.
+ * Logs the version, unless the configuration is only tested; and makes the
+ * prefixes of the keys of all locations that check tokens, from the secrets of
+ * their zones, which exist by now.  Returns NGX_OK, or NGX_ERROR if the library
+ * of digests failed.
  */
 
 ngx_int_t ngx_http_auth_api_token_init_module(ngx_cycle_t *cycle);
