@@ -1,7 +1,7 @@
 use lib 't/lib';
 use AuthApiToken;
 use Neighbours;
-use Store qw($Good $Bad ask start);
+use Store qw($Good $Bad start);
 use File::Temp qw(tempdir);
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(sleep);

@@ -405,7 +405,7 @@ $::Show . <<'END';
     location /other { auth_api_token_cache other valid=300ms refresh=off; try_files /n =204; }
 END
 --- perl
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(time);
 
 my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', ReuseAddr => 1,
                                    LocalPort => $ENV{TEST_NGINX_PORT_1},

@@ -12,15 +12,6 @@ our $Config = <<'END';
     }
 END
 
-our $Vendor = <<'END';
-    location /t {
-        auth_api_token "orders";
-        auth_api_token_account_type Vendor;
-        add_header X-Result $auth_api_token_result always;
-        try_files /dev/null =204;
-    }
-END
-
 our $Service = <<'END';
     auth_api_token_request /_token_api credential=service;
 

@@ -3,7 +3,6 @@ use AuthApiToken;
 use Emulator;
 use Example;
 use File::Temp qw(tempdir);
-use JSON::PP ();
 use Test::Nginx::Socket 'no_plan';
 
 # conf-examples/environments.conf: what one environment says of a token is worth

@@ -3,7 +3,7 @@ use AuthApiToken;
 use Kept;
 use Store qw(zone $Good);
 use Test::Nginx::Socket 'no_plan';
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(time);
 
 # an API that is down, slow or asked too often
 

@@ -242,7 +242,7 @@ for my $reloads (0, 1) {
 
 
 
-=== TEST 5: one of several zones changes, and the others do not
+=== TEST 6: one of several zones changes, and the others do not
 --- http_config
     limit_req_zone $binary_remote_addr zone=requests:1m rate=100r/s;
     auth_api_token_zone zone=first:1m;
@@ -299,7 +299,7 @@ for my $case ([ 'zone=second:1m', 'zone=second:2m', 'pass HIT pass MISS pass HIT
 
 
 
-=== TEST 6: the http block goes, and comes back
+=== TEST 7: the http block goes, and comes back
 --- http_config eval: $::Zone
 --- config eval: $::Config
 --- perl

@@ -14,7 +14,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a worker that quits answers who waits
+=== TEST 1: a worker that quits answers the requests that are waiting
 --- config eval: $::Location
 --- api
 fault any {"delay":500}
@@ -87,7 +87,7 @@ is(exchange($::Ask)->{status}, 204, 'the new worker asks');
 
 
 
-=== TEST 5: the same with a zone: who waits elsewhere asks at once
+=== TEST 4: the same with a zone: a request that waits elsewhere asks at once
 --- http_config
     auth_api_token_zone zone=tokens:1m lookups=1;
 --- config eval: "    auth_api_token_cache tokens;\n" . $::Location
@@ -127,7 +127,7 @@ check_zone();
 
 
 
-=== TEST 4: fifty reloads, with clients that wait
+=== TEST 5: fifty reloads, with clients that wait
 --- config eval: $::Location
 --- api
 fault any {"delay":30}

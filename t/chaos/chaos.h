@@ -36,7 +36,6 @@
 #define ZONES       3
 #define APIS        2
 #define GENS        4096
-#define EPOCHS      4096
 #define WORDS       (4 * 1024 * 1024)
 #define BYPASS      -1                 /* instead of a zone */
 #define STALL       SEC                /* a process does not get the time */
@@ -231,7 +230,6 @@ void judge_lost(request_t *r, int excused);
 void judge_pending(request_t *r);
 void violation(request_t *r, answer_t *a, const char *fmt, ...);
 const char *judge_result(int i);
-const char *judge_cache(int i);
 
 void trouble_begin(int api);           /* API, worker or machine is not well */
 void trouble_end(int api, usec_t retry);

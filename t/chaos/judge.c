@@ -95,13 +95,6 @@ judge_result(int i)
 }
 
 
-const char *
-judge_cache(int i)
-{
-    return caches[i];
-}
-
-
 void
 violation(request_t *r, answer_t *a, const char *fmt, ...)
 {

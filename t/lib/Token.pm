@@ -10,8 +10,8 @@ use Exporter qw(import);
 use JSON::PP ();
 use Test::More ();
 
-our @EXPORT = qw(get identity json_of expected sample check_object whole nothing
-                 $Config $Zone $Identity $Object);
+our @EXPORT = qw(get identity json_of sample check_object whole nothing $Config
+                 $Zone $Identity);
 
 our $Zone = 'auth_api_token_zone zone=tokens:1m;';
 
@@ -28,12 +28,12 @@ END
 our $Identity = 'TKN-1234-5678|CRM robot|ACC-8765-4321|TestCompany|Vendor|'
                 . 'MOD-0478,MOD-1756|*';
 
-our $Object = { id => 'TKN-1234-5678', name => 'CRM robot', status => 'Active',
-                account => { id => 'ACC-8765-4321', name => 'TestCompany',
-                             type => 'Vendor' },
-                modules => [ { id => 'MOD-0478', code => 'new-marketplace' },
-                             { id => 'MOD-1756',
-                               code => 'access-management' } ] };
+my $Object = { id => 'TKN-1234-5678', name => 'CRM robot', status => 'Active',
+               account => { id => 'ACC-8765-4321', name => 'TestCompany',
+                            type => 'Vendor' },
+               modules => [ { id => 'MOD-0478', code => 'new-marketplace' },
+                            { id => 'MOD-1756',
+                              code => 'access-management' } ] };
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 
