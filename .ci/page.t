@@ -7,16 +7,10 @@
 use strict;
 use warnings;
 
-use FindBin ();
-
-# t/lib looks for what it needs beside the tests of t/
-
-BEGIN { $FindBin::Bin = "$FindBin::RealBin/../t" }
-
-use lib "$FindBin::RealBin/../t/lib";
+use lib 't/lib';
 use AuthApiToken;
+use Background;
 use Page;
-use POSIX ();
 use Status qw(@Reasons);
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -57,36 +51,18 @@ sub volley {
 sub load {
     my ($example) = @_;
 
-    my $pid = fork;
-    die "fork: $!" if !defined $pid;
+    return Background->start(sub {
+        my ($go_on) = @_;
 
-    if (!$pid) {
-        my $parent = getppid;
-        my $end = time + 900;
-        my $stop = 0;
-
-        $SIG{TERM} = sub { $stop = 1 };
-        $SIG{PIPE} = 'IGNORE';
-
-        while (!$stop && getppid == $parent && time < $end) {
+        while ($go_on->()) {
             my $part = .5 + .5 * sin(time / 15);
 
             eval { volley($example, 4 + int(10 * $part + rand 4)) };
             sleep .1;
         }
 
-        POSIX::_exit(0);
-    }
-
-    return $pid;
-}
-
-
-sub stop_load {
-    my ($pid) = @_;
-
-    kill TERM => $pid;
-    waitpid $pid, 0;
+        return;
+    });
 }
 
 
@@ -139,7 +115,7 @@ return zones.get('tokens').samples.at(-1).json.requests.pass > arguments[0];
 END
 is(states(), 'All is well', 'a reload');
 is(banner(), '', 'nobody was away');
-stop_load($load);
+$load->stop;
 
 # what it shows is what nginx says
 

@@ -6,13 +6,7 @@
 use strict;
 use warnings;
 
-use FindBin ();
-
-# t/lib looks for what it needs beside the tests of t/
-
-BEGIN { $FindBin::Bin = "$FindBin::RealBin/../t" }
-
-use lib "$FindBin::RealBin/../t/lib";
+use lib 't/lib';
 use AuthApiToken;
 use JSON::PP ();
 use Page;

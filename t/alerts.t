@@ -1,8 +1,9 @@
 use strict;
 use warnings;
 
+use lib 't/lib';
 use File::Temp qw(tempdir);
-use FindBin;
+use Files qw($Top);
 use JSON::PP ();
 use Test::More;
 use YAML::PP;
@@ -10,7 +11,7 @@ use YAML::PP;
 # conf-examples/prometheus/: what promtool finds, and what whoever is called
 # reads.  t/prometheus.t has a Prometheus that scrapes nginx with these files.
 
-my $dir = "$FindBin::Bin/../conf-examples/prometheus";
+my $dir = "$Top/conf-examples/prometheus";
 my $yaml = YAML::PP->new(boolean => 'JSON::PP');
 my $groups = $yaml->load_file("$dir/alerts.yml")->{groups};
 my $tests = $yaml->load_file("$dir/alerts.test.yml")->{tests};

@@ -1,5 +1,6 @@
 use lib 't/lib';
 use AuthApiToken;
+use Files qw(slurp);
 use Test::Nginx::Socket 'no_plan';
 use Unavailable;
 
@@ -167,9 +168,7 @@ is(join(' ', sort map { m{([\w-]+)\.json$} } glob 't/samples/*.json'),
    join(' ', sort keys %want), 'all samples');
 
 for my $name (sort keys %want) {
-    open my $in, '<', "t/samples/$name.json" or die "$name: $!";
-    my $body = do { local $/; <$in> };
-
+    my $body = slurp("t/samples/$name.json");
     my ($id, $status, $result) = @{$want{$name}};
     my ($answer) = $name =~ /^(\d+)/;
 

@@ -1,9 +1,9 @@
 use lib 't/lib';
 use AuthApiToken;
+use Background;
 use Http2;
 use Store qw(ask start zone);
 use Test::Nginx::Socket 'no_plan';
-use POSIX ();
 use Time::HiRes qw(sleep time);
 
 # everything at once: clients of two protocols that leave early or stay, with
@@ -86,32 +86,16 @@ sub http2 {
 }
 
 
-# a child that is a client until it is told to stop, and says what was wrong
+# a client until it is told to stop: how many answers it got, and what was wrong
 
 sub client_of {
-    my ($n) = @_;
+    my ($n, $go_on) = @_;
 
-    pipe my $in, my $out or die "pipe: $!";
-    pipe my $stop, my $go or die "pipe: $!";
-
-    my $pid = fork;
-    die "fork: $!" unless defined $pid;
-
-    if ($pid) {
-        close $out;
-        close $stop;
-        return { pid => $pid, in => $in, go => $go };
-    }
-
-    close $in;
-    close $go;
     srand $n;
-    local $SIG{PIPE} = 'IGNORE';
 
     my ($answers, @wrong) = (0);
-    my $select = IO::Select->new($stop);
 
-    until ($select->can_read(0)) {
+    while ($go_on->()) {
         my $bad = rand() < 0.3;
         my $id = $Ids[rand @Ids];
         my $uri = $Uris[rand @Uris];
@@ -142,9 +126,7 @@ sub client_of {
         $answers++ if $status;
     }
 
-    print {$out} join "\n", $answers, @wrong[0 .. ($#wrong > 5 ? 5 : $#wrong)];
-    close $out;
-    POSIX::_exit(0);
+    return [ $answers, @wrong[0 .. ($#wrong > 5 ? 5 : $#wrong)] ];
 }
 
 
@@ -153,7 +135,10 @@ sub chaos {
 
     api('PUT', "tokens/$_") for @Ids;
 
-    my @clients = map { client_of($_) } 1 .. 6;
+    my @clients = map {
+        my $n = $_;
+        Background->start(sub { client_of($n, @_) });
+    } 1 .. 6;
     my $end = time + $seconds;
     my $n = 0;
 
@@ -168,18 +153,15 @@ sub chaos {
 
     my ($answers, @wrong) = (0);
 
-    close $_->{go} for @clients;
-
-    for my $client (@clients) {
-        my ($got, @more) = readline $client->{in};
-        waitpid $client->{pid}, 0;
+    for my $result (Background::stop(@clients)) {
+        my ($got, @more) = @$result;
         $answers += $got;
         push @wrong, @more;
     }
 
     Test::More::note("$answers answers, $n times something was changed");
     Test::More::cmp_ok($answers, '>', 0, 'there were answers');
-    Test::More::is(join('', @wrong), '', 'none of them wrong');
+    Test::More::is(join(', ', @wrong), '', 'none of them wrong');
 }
 
 

@@ -3,8 +3,7 @@ use lib 't/lib';
 use AuthApiToken;
 use Encode ();
 use Example;
-use Files ();
-use FindBin ();
+use Files qw($Top);
 use JSON::PP ();
 use Test::Nginx::Socket 'no_plan';
 use Ways;
@@ -345,7 +344,7 @@ $example->stop;
 
 # /etc/logrotate.d/nginx of Debian has /var/log/nginx/*.log
 
-for my $file (map { glob "$FindBin::Bin/../conf-examples/$_" } '*.conf', '*/*.conf') {
+for my $file (map { glob "$Top/conf-examples/$_" } '*.conf', '*/*.conf') {
     my @odd = grep { !/\.log\z/ }
               Files::slurp($file) =~ m{[ :](/var/log/nginx/[^\s;]+)}g;
 

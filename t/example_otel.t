@@ -1,7 +1,7 @@
 use lib 't/lib';
 use AuthApiToken;
 use Example;
-use FindBin ();
+use Files;
 use Test::Nginx::Socket 'no_plan';
 
 # conf-examples/otel.conf, without the module that is in no Debian: a log takes
@@ -16,11 +16,7 @@ our $Trace = '00-9e02a91b64ac56904703a3a69ea9101d-56be90a29d0b0b25-01';
 our %Known = (otel_exporter => 0, endpoint => 1, otel_service_name => 1,
               otel_trace => 1, otel_trace_context => 1, otel_span_attr => 2);
 
-my $file = "$FindBin::Bin/../conf-examples/otel.conf";
-
-open my $in, '<', $file or die "$file: $!";
-our @Lines = grep { !/^#/ } <$in>;
-close $in;
+our @Lines = grep { !/^#/ } split /^/, slurp("$Top/conf-examples/otel.conf");
 
 # what is the module's own, line by line; and its attributes
 

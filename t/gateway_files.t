@@ -3,14 +3,13 @@ use warnings;
 
 use lib 't/lib';
 use Files;
-use FindBin;
 use Test::More;
 use YAML::PP;
 
 # conf-examples/gateways/: all of them speak of the same headers, and what holds
 # for the two that cannot be run here
 
-my $examples = "$FindBin::Bin/../conf-examples";
+my $examples = "$Top/conf-examples";
 my $dir = "$examples/gateways";
 my $yaml = YAML::PP->new(boolean => 'JSON::PP');
 

@@ -1,12 +1,12 @@
 use lib 't/lib';
 use AuthApiToken;
-use FindBin;
+use Files;
 use Test::Nginx::Socket 'no_plan';
 
 # conf-examples/auth-api-token/identity-*.conf: backends learn who is calling,
 # nothing that a client made up, and never the token
 
-our $Dir = "$FindBin::Bin/../conf-examples/auth-api-token";
+our $Dir = "$Top/conf-examples/auth-api-token";
 
 our @Facts = ('TKN-1234-5678', 'CRM robot', 'ACC-8765-4321', 'TestCompany',
               'Vendor', 'MOD-0478,MOD-1756');
@@ -96,9 +96,7 @@ __DATA__
 my %text;
 
 for my $name (qw(headers fastcgi grpc)) {
-    open my $in, '<', "$Dir/identity-$name.conf" or die;
-    local $/;
-    $text{$name} = <$in>;
+    $text{$name} = slurp("$Dir/identity-$name.conf");
 }
 
 my $fastcgi = join '', sort $text{fastcgi} =~ /^fastcgi_param HTTP_(.*\n)/mg;

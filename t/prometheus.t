@@ -2,7 +2,6 @@ use lib 't/lib';
 use AuthApiToken;
 use Example;
 use Files;
-use FindBin ();
 use JSON::PP ();
 use Prometheus;
 use Test::More;
@@ -12,7 +11,7 @@ use YAML::PP;
 # The files of conf-examples/prometheus/ and conf-examples/grafana/, with a
 # Prometheus that scrapes the nginx of conf-examples/nginx.conf.
 
-my $examples = "$FindBin::Bin/../conf-examples";
+my $examples = "$Top/conf-examples";
 my $prefix = 'nginx_auth_api_token_';
 
 my %types = (

@@ -1,7 +1,8 @@
 use lib 't/lib';
 use AuthApiToken;
-use Store qw(zone);
+use Files;
 use Load;
+use Store qw(zone);
 
 BEGIN { $ENV{TEST_NGINX_LOG_LEVEL} = 'notice' }
 
@@ -281,14 +282,11 @@ for my $case ([ 'zone=second:1m', 'zone=second:2m', 'pass HIT pass MISS pass HIT
               [ 'zone=third:1m', 'zone=third:2m', 'pass HIT pass HIT pass MISS' ],
               [ 'zone=first:1m', 'zone=first:2m', 'pass MISS pass HIT pass HIT' ])
 {
-    open my $in, '<', $file or die "$file: $!";
-    my $text = do { local $/; <$in> };
+    my $text = slurp($file);
 
     $text =~ s/$case->[0]/$case->[1]/ or die;
 
-    open my $out, '>', $file or die "$file: $!";
-    print {$out} $text;
-    close $out or die "$file: $!";
+    spew($file, $text);
 
     reload();
 
@@ -304,16 +302,12 @@ for my $case ([ 'zone=second:1m', 'zone=second:2m', 'pass HIT pass MISS pass HIT
 --- config eval: $::Config
 --- perl
 my $file = Test::Nginx::Util::server_root() . '/conf/nginx.conf';
-
-open my $in, '<', $file or die "$file: $!";
-my $text = do { local $/; <$in> };
+my $text = slurp($file);
 
 is(ask('/t', token('TKN-1234-5678'))->{headers}{'x-all'}, 'pass MISS', 'before');
 
 for my $case ([ 'gone', $text =~ s/^http \{.*?^\}//msr ], [ 'back', $text ]) {
-    open my $out, '>', $file or die "$file: $!";
-    print {$out} $case->[1];
-    close $out or die "$file: $!";
+    spew($file, $case->[1]);
 
     is(reload(), 1, $case->[0]);
 }

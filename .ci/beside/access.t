@@ -1,10 +1,4 @@
-use FindBin ();
-
-# t/lib looks for files relative to the tests in t/
-
-BEGIN { $FindBin::Bin = "$FindBin::RealBin/../../t" }
-
-use lib "$FindBin::RealBin/../../t/lib";
+use lib 't/lib';
 use AuthApiToken;
 use Neighbours;
 use Store qw($Good $Bad);

@@ -11,13 +11,7 @@
 use strict;
 use warnings;
 
-use FindBin ();
-
-# t/lib looks for files relative to the tests in t/
-
-BEGIN { $FindBin::Bin = "$FindBin::RealBin/../../t" }
-
-use lib "$FindBin::RealBin/../../t/lib";
+use lib 't/lib';
 use AuthApiToken;
 use File::Temp qw(tempdir);
 use Load;

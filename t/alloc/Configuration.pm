@@ -8,7 +8,7 @@ use warnings;
 
 use AuthApiToken qw(listen_port token);
 use Exporter qw(import);
-use FindBin ();
+use Files qw($Top);
 
 our @EXPORT = qw(config);
 
@@ -288,7 +288,7 @@ $headers
 
         location /proxy {
             auth_api_token "r";
-            include $FindBin::Bin/../conf-examples/auth-api-token/identity-headers.conf;
+            include $Top/conf-examples/auth-api-token/identity-headers.conf;
             proxy_pass http://127.0.0.1:${\($port + 2)};
         }
     }

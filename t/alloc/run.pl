@@ -22,12 +22,9 @@ use warnings;
 use FindBin ();
 use lib "$FindBin::Bin/../lib", $FindBin::Bin;
 
-BEGIN {
-    $FindBin::Bin .= '/..';
-}
-
 use AuthApiToken;
 use Configuration;
+use Files qw($Top);
 use Http2;
 use Inject;
 use IO::Select ();
@@ -46,7 +43,7 @@ use constant {
 my $json = JSON::PP->new->utf8->canonical;
 my ($share, $shares) = ($ENV{SHARE} || '1/1') =~ m{\A([1-9]\d*)/([1-9]\d*)\z}
     or die "SHARE=$ENV{SHARE}\n";
-my $dir = "$FindBin::Bin/../build/alloc/servroot$share";
+my $dir = "$Top/build/alloc/servroot$share";
 my $port = listen_port();
 my $only = @ARGV ? qr/$ARGV[0]/ : qr//;
 my ($nginx, $asked, %sites, %count);

@@ -23,13 +23,13 @@ package AuthApiToken;
 use strict;
 use warnings;
 
+use Emulator ();
 use Exporter qw(import);
 use File::Find qw(find);
 use File::Temp qw(tempdir);
-use FindBin ();
+use Files;
 use IO::Select ();
 use IO::Socket::INET ();
-use JSON::PP ();
 use Test::More ();
 use Time::HiRes qw(sleep time);
 
@@ -57,8 +57,6 @@ our $Location = <<'END';
     }
 END
 
-my ($emulator, $port, $tls_port);
-
 BEGIN {
     $ENV{TEST_NGINX_PORT} ||= 1984;
     $ENV{TEST_NGINX_CLIENT_PORT} = $ENV{TEST_NGINX_PORT};
@@ -78,15 +76,18 @@ BEGIN {
 use Test::Nginx::Socket ();
 use Beside ();
 
-my $json = JSON::PP->new->utf8->canonical;
 my $cert = tempdir(CLEANUP => 1);
 
-make_cert();
-start();
+$ENV{TEST_NGINX_CERT} = $cert;
+
+Emulator::make_certificate("$cert/api", qw(localhost api.example.com
+                                           api.platform.softwareone.com));
+
+my $emulator = Emulator->start;
+my $port = $emulator->port;
 
 $ENV{TEST_NGINX_API_PORT} = $port;
-$ENV{TEST_NGINX_API_TLS_PORT} = $tls_port;
-$ENV{TEST_NGINX_CERT} = $cert;
+$ENV{TEST_NGINX_API_TLS_PORT} = $emulator->tls_port;
 
 Test::Nginx::Util::no_root_location();
 Test::Nginx::Util::add_block_preprocessor(\&prepare);
@@ -96,41 +97,10 @@ $Test::Nginx::Util::RunTestHelper = \&run_block;
 Beside::load();
 
 
-sub make_cert {
-    system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
-           . " -nodes -days 2 -subj /CN=localhost"
-           . " -addext subjectAltName=DNS:localhost,DNS:api.example.com,"
-           . "DNS:api.platform.softwareone.com"
-           . " -keyout $cert/api.key -out $cert/api.crt 2>/dev/null") == 0
-        or die "no certificate";
-}
-
-
-sub start {
-    my $pid = open my $out, '-|', $^X,
-                   "$FindBin::Bin/emulator/token-api.pl",
-                   '--listen', '127.0.0.1:0', '--tls', '127.0.0.1:0',
-                   '--cert', "$cert/api.crt", '--key', "$cert/api.key"
-        or die "no emulator: $!";
-
-    my $line = <$out> || '';
-
-    ($port, $tls_port) = $line =~ /:(\d+) tls \S+:(\d+)/
-        or die "no emulator: $line";
-
-    $emulator = { pid => $pid, out => $out, owner => $$ };
-}
-
+# before Perl closes what it reads from the emulator, and waits for it
 
 END {
-    if ($emulator && $emulator->{owner} == $$) {
-        my $status = $?;
-
-        kill TERM => $emulator->{pid};
-        close $emulator->{out};
-
-        $? = $status;
-    }
+    undef $emulator;
 }
 
 
@@ -144,18 +114,7 @@ sub token {
 # the emulator's control: method, path below /control/, data
 
 sub api {
-    my ($method, $path, $data) = @_;
-
-    my $body = defined $data ? (ref $data ? $json->encode($data) : $data) : '';
-
-    my $response = exchange("$method /control/$path HTTP/1.1\r\n"
-                            . "Host: emulator\r\nContent-Length: "
-                            . length($body) . "\r\n\r\n$body", $port);
-
-    $response->{status} == 200
-        or die "emulator: $method $path: $response->{status}";
-
-    return $json->decode($response->{body});
+    return $emulator->api(@_);
 }
 
 
@@ -362,11 +321,9 @@ sub worker_pids {
 
 
 sub module_version {
-    my $file = "$FindBin::Bin/../src/conf/ngx_http_auth_api_token_conf.h";
-
-    open my $in, '<', $file or die "$file: $!";
-    local $/;
-    my ($version) = <$in> =~ /^#define NGX_HTTP_AUTH_API_TOKEN_VERSION +"(.+)"$/m
+    my $file = "$Top/src/conf/ngx_http_auth_api_token_conf.h";
+    my ($version) = slurp($file)
+                    =~ /^#define NGX_HTTP_AUTH_API_TOKEN_VERSION +"(.+)"$/m
         or die "no version in $file";
 
     return $version;
@@ -381,7 +338,7 @@ sub check_zone {
 
     $pid ||= nginx_pid();
 
-    my $program = $ENV{TEST_NGINX_ZONE} || "$FindBin::Bin/../build/zone";
+    my $program = $ENV{TEST_NGINX_ZONE} || "$Top/build/zone";
 
     my $text = join ' ', $program, $pid, 'MADEUP';
     $text = `$text 2>&1`;

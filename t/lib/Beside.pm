@@ -30,9 +30,9 @@ use warnings;
 
 use File::Basename qw(basename);
 use File::Temp qw(tempdir);
-use FindBin ();
+use Files;
 
-our $Own = $ENV{TEST_NGINX_NEIGHBOURS} || "$FindBin::Bin/../build/neighbours";
+our $Own = $ENV{TEST_NGINX_NEIGHBOURS} || "$Top/build/neighbours";
 
 my ($packages) = grep { -d } qw(/usr/lib/nginx/modules
                                 /usr/share/nginx/modules);
@@ -419,7 +419,7 @@ sub add {
 
 
 sub write_files {
-    write_file('beside.js', 'export default { log: r => '
+    spew("$files/beside.js", 'export default { log: r => '
                . 'r.uri + r.variables.auth_api_token_result };');
 
     # a tree of one node, no data, and the metadata
@@ -436,19 +436,10 @@ sub write_files {
         record_size   => "\xa1\x18"
     );
 
-    write_file('none.mmdb', "\0\0\1" x 2 . "\0" x 16
+    spew("$files/none.mmdb", "\0\0\1" x 2 . "\0" x 16
                . "\xab\xcd\xefMaxMind.com" . chr(0xe0 + keys %format)
                . join '', map { chr(0x40 + length $_) . $_ . $format{$_} }
                           sort keys %format);
-}
-
-
-sub write_file {
-    my ($name, $text) = @_;
-
-    open my $out, '>:raw', "$files/$name" or die "$files/$name: $!";
-    print {$out} $text;
-    close $out or die "$files/$name: $!";
 }
 
 

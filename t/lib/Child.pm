@@ -25,22 +25,34 @@ sub gone {
 }
 
 
-sub DESTROY {
+# ends it, by force if it does not end within ten seconds
+
+sub end {
     my ($self) = @_;
 
-    return if $self->{owner} != $$ || !$self->{pid};
-
-    local ($?, $@);
+    return if !$self->{pid};
 
     kill TERM => $self->{pid};
 
-    for (1 .. 250) {
+    for (1 .. 500) {
         return if $self->gone;
         sleep 0.02;
     }
 
     kill KILL => $self->{pid};
     waitpid $self->{pid}, 0;
+    $self->{pid} = 0;
+}
+
+
+sub DESTROY {
+    my ($self) = @_;
+
+    return if $self->{owner} != $$;
+
+    local ($?, $@);
+
+    $self->end;
 }
 
 

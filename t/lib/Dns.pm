@@ -15,9 +15,11 @@ use strict;
 use warnings;
 
 use File::Temp qw(tempdir);
+use Files;
 use IO::Select ();
 use IO::Socket::INET ();
 use Socket qw(inet_aton);
+use parent qw(Child);
 
 
 sub start {
@@ -58,9 +60,7 @@ sub says {
 
     my $file = "$self->{dir}/says";
 
-    open my $out, '>', "$file.new" or die "$file: $!";
-    print {$out} $what;
-    close $out or die "$file: $!";
+    spew("$file.new", $what);
     rename "$file.new", $file or die "$file: $!";
 }
 
@@ -127,18 +127,6 @@ sub reply {
     return substr($query, 0, 2)
            . pack('nnnnn', $known ? 0x8180 : 0x8183, 1, $answer ne '', 0, 0)
            . substr($query, 12, $asked->{end} - 12) . $answer;
-}
-
-
-sub DESTROY {
-    my ($self) = @_;
-
-    return if $self->{owner} != $$ || !$self->{pid};
-
-    local ($?, $!);
-
-    kill TERM => $self->{pid};
-    waitpid $self->{pid}, 0;
 }
 
 

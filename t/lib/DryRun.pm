@@ -8,7 +8,7 @@ use warnings;
 
 use AuthApiToken;
 use Exporter qw(import);
-use FindBin ();
+use Files qw($Top);
 use Store qw(zone $Bad);
 use Test::More ();
 
@@ -33,7 +33,7 @@ our $Show = <<'END';
 END
 
 our $Proxy = <<"END";
-        include $FindBin::Bin/../conf-examples/auth-api-token/identity-headers.conf;
+        include $Top/conf-examples/auth-api-token/identity-headers.conf;
         proxy_pass http://127.0.0.1:\$TEST_NGINX_PORT_3;
 END
 

@@ -1,7 +1,7 @@
 package Emulator;
 
-# A second emulator of the token API, for what asks two of them: another
-# environment, or another address.
+# An emulator of the token API.  AuthApiToken.pm starts one for each file; this
+# is for tests that need a second one, at another address or with another name.
 #
 #     my $other = Emulator->start(host => 'api.s1.show');
 #     $other->api('PUT', 'tokens/TKN-1234-5678');
@@ -13,9 +13,8 @@ package Emulator;
 use strict;
 use warnings;
 
-use AuthApiToken qw(exchange);
 use File::Temp qw(tempdir);
-use FindBin ();
+use Files qw($Top);
 use JSON::PP ();
 
 my $json = JSON::PP->new->utf8->canonical;
@@ -31,17 +30,11 @@ sub start {
     if ($option{host}) {
         $self->{cert} = "$self->{dir}/api";
 
-        system("openssl req -x509 -newkey ec"
-               . " -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
-               . " -subj /CN=$option{host}"
-               . " -addext subjectAltName=DNS:$option{host}"
-               . " -keyout $self->{cert}.key -out $self->{cert}.crt"
-               . " 2>/dev/null") == 0
-            or die "no certificate";
+        make_certificate($self->{cert}, $option{host});
     }
 
     $self->{pid} = open my $out, '-|', $^X,
-                        "$FindBin::Bin/emulator/token-api.pl",
+                        "$Top/t/emulator/token-api.pl",
                         '--tls', $option{tls} || '127.0.0.1:0',
                         '--cert', "$self->{cert}.crt",
                         '--key', "$self->{cert}.key"
@@ -55,6 +48,26 @@ sub start {
         or die "no emulator: $line";
 
     return $self;
+}
+
+
+# FILE.crt and FILE.key, for these names
+
+sub make_certificate {
+    my ($file, @names) = @_;
+
+    system('openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1'
+           . " -nodes -days 2 -subj /CN=$names[0] -addext subjectAltName="
+           . join(',', map { "DNS:$_" } @names)
+           . " -keyout $file.key -out $file.crt 2>/dev/null") == 0
+        or die 'no certificate';
+}
+
+
+sub port {
+    my ($self) = @_;
+
+    return $self->{port};
 }
 
 
@@ -72,15 +85,18 @@ sub certificate {
 }
 
 
-# its control, as that of the first one
+# its control: method, path below /control/, data
 
 sub api {
     my ($self, $method, $path, $data) = @_;
 
-    my $body = $data ? $json->encode($data) : '';
-    my $response = exchange("$method /control/$path HTTP/1.1\r\n"
-                            . "Host: emulator\r\nContent-Length: "
-                            . length($body) . "\r\n\r\n$body", $self->{port});
+    my $body = $data // '';
+
+    $body = $json->encode($data) if ref $data;
+
+    my $response = AuthApiToken::exchange(
+        "$method /control/$path HTTP/1.1\r\nHost: emulator\r\n"
+        . 'Content-Length: ' . length($body) . "\r\n\r\n$body", $self->{port});
 
     $response->{status} == 200
         or die "emulator: $method $path: $response->{status}";

@@ -34,7 +34,7 @@ use Exporter qw(import);
 use File::Basename qw(dirname);
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
-use FindBin ();
+use Files;
 use IO::Socket::SSL ();
 use POSIX ();
 use Test::More ();
@@ -42,7 +42,7 @@ use parent qw(Child);
 
 our @EXPORT = qw(port backend);
 
-my $examples = "$FindBin::Bin/../conf-examples";
+my $examples = "$Top/conf-examples";
 my $marketplace = 'api.platform.softwareone.com:443';
 
 
@@ -144,10 +144,7 @@ sub start {
 sub example {
     my ($self, $name) = @_;
 
-    open my $in, '<', "$examples/$name" or die "$examples/$name: $!";
-    local $/;
-
-    return scalar <$in>;
+    return slurp("$examples/$name");
 }
 
 
@@ -157,10 +154,7 @@ sub write {
     my $file = "$self->{dir}/conf/$name";
 
     make_path(dirname($file));
-
-    open my $out, '>', $file or die "$file: $!";
-    print {$out} $text;
-    close $out or die "$file: $!";
+    spew($file, $text);
 }
 
 

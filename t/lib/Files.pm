@@ -1,13 +1,17 @@
 package Files;
 
-# Files as strings.
+# Files as strings, and where the files of the project are: below $Top.
 
 use strict;
 use warnings;
 
+use Cwd qw(abs_path);
 use Exporter qw(import);
+use File::Basename qw(dirname);
 
-our @EXPORT = qw(slurp spew);
+our @EXPORT = qw(slurp spew $Top);
+
+our $Top = abs_path(dirname(__FILE__) . '/../..');
 
 
 sub slurp {

@@ -10,13 +10,12 @@ use strict;
 use warnings;
 
 use AuthApiToken;
+use Background;
 use Example;
 use Exporter qw(import);
 use File::Temp qw(tempdir);
-use IO::Select ();
 use IO::Socket::SSL ();
 use JSON::PP ();
-use POSIX ();
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
 our @EXPORT = qw(fleet finish start quit reload kill9 signal_all fleet_node now
@@ -409,34 +408,20 @@ sub load {
     return map {
         my $edge = $_;
 
-        pipe my $stop, my $to_child or die;
-        pipe my $from_child, my $counts or die;
+        Background->start(sub {
+            my ($go_on) = @_;
 
-        my $pid = fork;
-        die "fork: $!" if !defined $pid;
-
-        if (!$pid) {
-            close $to_child;
-
-            my $select = IO::Select->new($stop);
             my %status;
 
-            for (my $i = 0; !$select->can_read(0); $i++) {
+            for (my $i = 0; $go_on->(); $i++) {
                 %socks = ();
 
                 my $response = eval { ask($edge, token($ids[$i % @ids])) };
                 $status{$response ? $response->{status} : 'no connection'}++;
             }
 
-            print {$counts} JSON::PP->new->encode(\%status);
-            close $counts;
-            POSIX::_exit(0);
-        }
-
-        close $stop;
-        close $counts;
-
-        { pid => $pid, stop => $to_child, counts => $from_child };
+            return \%status;
+        });
     } @Edges;
 }
 
@@ -446,13 +431,8 @@ sub load {
 sub stop_load {
     my %status;
 
-    close $_->{stop} for @_;
-
-    for my $child (@_) {
-        my $counts = JSON::PP->new->decode(readline $child->{counts});
-        waitpid $child->{pid}, 0;
-
-        $status{$_} += $counts->{$_} for keys %$counts;
+    for my $result (Background::stop(@_)) {
+        $status{$_} += $result->{$_} for keys %$result;
     }
 
     return \%status;

@@ -9,23 +9,22 @@ use strict;
 use warnings;
 
 use AuthApiToken;
+use Child ();
 use Example ();
 use Exporter qw(import);
 use File::Find qw(find);
 use File::Temp qw(tempdir);
 use Files;
-use FindBin ();
 use IO::Socket::SSL ();
 use JSON::PP ();
-use POSIX qw(WNOHANG);
+use POSIX ();
 use Test::More;
-use Time::HiRes qw(sleep);
 
 our @EXPORT = qw(authority_start odd_authority_start gateway_start nginx_start
                  change checks passes passes_empty refuses closed
                  closed_to_all);
 
-my $examples = "$FindBin::Bin/../conf-examples";
+my $examples = "$Top/conf-examples";
 
 our %Port = (
     backend   => $ENV{TEST_NGINX_PORT},
@@ -57,7 +56,7 @@ our $Backend = <<'END_OF_BACKEND';
     }
 END_OF_BACKEND
 
-# by "authority" and "gateway": an Example, or a process
+# by "authority" and "gateway": an Example, or a Child
 
 my (%children, $temp);
 my $owner = $$;
@@ -71,8 +70,7 @@ END {
 
         # an Example that goes is ended, and not looked at
 
-        delete @children{grep { ref $children{$_} } keys %children};
-        stop_all();
+        %children = ();
 
         $? = $status;
     }
@@ -156,10 +154,10 @@ sub child {
         POSIX::_exit(127);
     }
 
-    $children{$name} = $pid;
+    my $child = $children{$name} = bless { pid => $pid, owner => $$ }, 'Child';
 
     return until_true("$name listens", sub {
-        if (waitpid($pid, WNOHANG) == $pid) {
+        if ($child->gone) {
             delete $children{$name};
             die "$name: ", slurp("$dir/$name.out");
         }
@@ -174,19 +172,9 @@ sub child {
 sub stop {
     my ($name) = @_;
 
-    my $pid = delete $children{$name} or return;
+    my $child = delete $children{$name} or return;
 
-    return $pid->stop if ref $pid;
-
-    kill TERM => $pid;
-
-    for (1 .. 500) {
-        return if waitpid($pid, WNOHANG) != 0;
-        sleep 0.02;
-    }
-
-    kill KILL => $pid;
-    waitpid $pid, 0;
+    return $child->isa('Example') ? $child->stop : $child->end;
 }
 
 

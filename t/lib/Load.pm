@@ -7,9 +7,8 @@ use strict;
 use warnings;
 
 use AuthApiToken;
+use Background;
 use Exporter qw(import);
-use IO::Select ();
-use POSIX ();
 use Time::HiRes qw(time);
 
 our @EXPORT = qw(ask load stop);
@@ -30,20 +29,12 @@ sub ask {
 sub load {
     my ($ask, $uri, @ids) = @_;
 
-    pipe my $stop, my $to_child or die;
-    pipe my $from_child, my $counts or die;
+    return Background->start(sub {
+        my ($go_on) = @_;
 
-    my $pid = fork;
-    die "fork: $!" if !defined $pid;
-
-    if (!$pid) {
-        close $to_child;
         my ($right, $none, @wrong) = (0, 0);
-        my $select = IO::Select->new($stop);
 
-        srand $$;
-
-        while (!$select->can_read(0)) {
+        while ($go_on->()) {
             my $id = $ids[rand @ids];
             my $bad = rand() < 0.3;
             my $token = $bad ? "idt:$id:MADEUPwrong" . int rand 20 : token($id);
@@ -67,16 +58,8 @@ sub load {
             }
         }
 
-        print {$counts} join("\n", $right, $none, @wrong[0 .. ($#wrong > 9
-                                                              ? 9 : $#wrong)]);
-        close $counts;
-        POSIX::_exit(0);
-    }
-
-    close $stop;
-    close $counts;
-
-    return { pid => $pid, stop => $to_child, counts => $from_child };
+        return [ $right, $none, @wrong[0 .. ($#wrong > 9 ? 9 : $#wrong)] ];
+    });
 }
 
 
@@ -85,16 +68,12 @@ sub stop {
 
     my ($right, $none, @wrong) = (0, 0);
 
-    close $_->{stop} for @children;
+    for my $result (Background::stop(@children)) {
+        my ($r, $n, @w) = @$result;
 
-    for my $child (@children) {
-        my @lines = readline $child->{counts};
-        chomp @lines;
-        waitpid $child->{pid}, 0;
-
-        $right += shift @lines;
-        $none += shift @lines;
-        push @wrong, @lines;
+        $right += $r;
+        $none += $n;
+        push @wrong, @w;
     }
 
     return ($right, $none, join ', ', @wrong);

@@ -17,6 +17,7 @@ use warnings;
 use AuthApiToken;
 use Beside ();
 use Exporter qw(import);
+use Files;
 use Test::More ();
 
 our @EXPORT = qw(break_config same_worker);
@@ -39,12 +40,7 @@ sub break_config {
 
     my $file = Test::Nginx::Util::server_root() . '/conf/nginx.conf';
 
-    open my $in, '<', $file or die "$file: $!";
-    my $config = do { local $/; <$in> };
-
-    open my $out, '>', $file or die "$file: $!";
-    print {$out} $config =~ s/^http \{/http {\n    $directive/mr;
-    close $out or die "$file: $!";
+    spew($file, slurp($file) =~ s/^http \{/http {\n    $directive/mr);
 }
 
 

@@ -8,6 +8,7 @@ use warnings;
 use AuthApiToken;
 use Exporter qw(import);
 use File::Temp qw(tempdir);
+use Files;
 use Test::More ();
 
 our @EXPORT = qw(config_test refused accepted server $On $Dir);
@@ -29,13 +30,12 @@ sub config_test {
 
     # a line of its own for every block and directive
 
-    open my $out, '>', "$Dir/nginx.conf" or die $!;
-    print $out "${modules}error_log stderr;\npid $Dir/nginx.pid;\n",
-               "events { }\nhttp {\n    access_log off;\n",
-               (map { "    ${_}_temp_path $Dir/$_;\n" }
-                    qw(client_body proxy fastcgi uwsgi scgi)),
-               "$config\n}\n";
-    close $out;
+    spew("$Dir/nginx.conf",
+         "${modules}error_log stderr;\npid $Dir/nginx.pid;\n",
+         "events { }\nhttp {\n    access_log off;\n",
+         (map { "    ${_}_temp_path $Dir/$_;\n" }
+              qw(client_body proxy fastcgi uwsgi scgi)),
+         "$config\n}\n");
 
     my $text = `$ENV{TEST_NGINX_BINARY} -t -p $Dir -c $Dir/nginx.conf 2>&1`;
 

@@ -12,7 +12,7 @@ use Browser;
 use Digest::SHA ();
 use Example;
 use Exporter qw(import);
-use FindBin ();
+use Files qw($Top);
 use JSON::PP ();
 use MIME::Base64 qw(encode_base64);
 use Test::More;
@@ -22,7 +22,7 @@ our @EXPORT = qw(start figures_of shown states banner said sane
 
 my $Tab = "\x{e004}";
 
-my $build = "$FindBin::Bin/../build/page";
+my $build = "$Top/build/page";
 my $json = JSON::PP->new->utf8->canonical;
 
 # what checks the accessibility: a package of npm

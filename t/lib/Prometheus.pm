@@ -17,7 +17,6 @@ use AuthApiToken qw(exchange until_true);
 use Example ();
 use File::Temp qw(tempdir);
 use Files;
-use FindBin ();
 use IO::Socket::INET ();
 use JSON::PP ();
 use POSIX ();
@@ -26,7 +25,7 @@ use parent qw(Child);
 
 use constant MINUTE => 2;
 
-my $examples = "$FindBin::Bin/../conf-examples/prometheus";
+my $examples = "$Top/conf-examples/prometheus";
 
 
 sub start {

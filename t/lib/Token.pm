@@ -7,6 +7,7 @@ use warnings;
 
 use AuthApiToken;
 use Exporter qw(import);
+use Files qw(slurp);
 use JSON::PP ();
 use Test::More ();
 
@@ -122,10 +123,7 @@ sub members {
 sub sample {
     my ($name) = @_;
 
-    open my $in, '<', "t/samples/$name.json" or die "$name: $!";
-    local $/;
-
-    return scalar <$in>;
+    return slurp("t/samples/$name.json");
 }
 
 
