@@ -6,7 +6,7 @@
 use strict;
 use warnings;
 
-use lib 't/lib';
+use lib '.ci/browser', 't/lib';
 use AuthApiToken;
 use JSON::PP ();
 use Page;
