@@ -75,7 +75,7 @@ $(BUILD)/objs/Makefile:	config src/operate/status.html $(BUILD)/names
 	cd $(BUILD)/src && $(CONFIGURE) --builddir=$(BUILD)/objs \
 		--add-dynamic-module=$(CURDIR) >/dev/null
 
-# nginx has to be configured anew when a source file comes or goes, and when
+# nginx has to be configured again when a source file comes or goes, and when
 # it is another nginx
 
 $(BUILD)/names:	FORCE
@@ -166,7 +166,7 @@ help:
 demo:	deps-demo module
 	@t/demo/demo.sh $(MODULE) $(CHECK)
 
-# beside what others do; the store alone needs the sources of nginx
+# for "bench", which also measures others; t/bench/store needs nginx's sources
 
 PEERS =		lua-cjson strace valgrind wrk
 

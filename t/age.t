@@ -4,8 +4,8 @@ use Store qw(start zone);
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(time);
 
-# Age in an answer of the API: facts are as old as the word of whoever knew them
-# first, wherever they were kept since
+# Age in an answer of the API: facts are as old as the first answer that had
+# them, wherever they were kept since
 
 master_on();
 workers(2);
@@ -81,7 +81,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: facts are so old at once, and get older
+=== TEST 1: facts have this age from the start, and get older
 --- http_config eval: $::Zone
 --- config eval: $::Config
 --- perl
@@ -117,7 +117,7 @@ until_true('older', sub {
 
 
 
-=== TEST 2: no Age is an age of nothing
+=== TEST 2: no Age counts as an age of 0
 --- http_config eval: $::Zone
 --- config eval: $::Config
 --- perl
@@ -197,7 +197,7 @@ is(ask('/t')->{all}, '204 pass HIT', 'once more') for 1 .. 20;
 
 
 
-=== TEST 5: facts that are always near their end do not cost a call each
+=== TEST 5: facts that are always about to expire do not cost a call each
 --- http_config eval: $::Zone
 --- config
     auth_api_token "r";
@@ -220,7 +220,7 @@ cmp_ok(figures()->{calls}, '<=', 3 + 2 * $seconds, "$seconds seconds")
 
 
 
-=== TEST 6: not younger than "valid": used by nobody
+=== TEST 6: as old as "valid", or older: not used
 --- http_config eval: $::Zone
 --- config eval: $::Config
 --- perl
@@ -264,7 +264,7 @@ is(ask('/hour', $token)->{all}, '204 pass HIT', 'still kept');
 
 
 
-=== TEST 8: who waits is answered by what its own location takes
+=== TEST 8: a request that waits is decided by what its own location accepts
 --- http_config eval: $::Zone
 --- config eval: $::Config
 --- perl
@@ -279,7 +279,7 @@ for my $first ('/ten', '/hour') {
 
     push @socks, map { start($token, $_) } ('/ten', '/hour') x 20;
 
-    # whoever of them asks again has to be released, too
+    # the one that asks again has to be released, too
 
     my %status;
 
@@ -398,7 +398,7 @@ for my $age (86300, '0000000005', '0' x 30 . '5') {
 
 
 
-=== TEST 12: of two the larger counts, and both have to be numbers
+=== TEST 12: of two headers the larger counts, and both have to be numbers
 --- http_config eval: $::Zone
 --- config eval: $::Config
 --- perl
@@ -428,7 +428,7 @@ is(ask('/ten', fresh())->{all}, '503 unavailable MISS', 'three');
 
 
 
-=== TEST 13: where the lookup location hides it
+=== TEST 13: an Age that the lookup location hides
 --- http_config eval: $::Zone
 --- config eval: $::Config
 --- lookup

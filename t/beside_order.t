@@ -71,8 +71,9 @@ sub moved_meanwhile {
 }
 
 
-# nginx wants to know when it can write to a connection that was full once, and
-# hears of it with whatever the client sends: in vain, for who waits
+# Once a connection was full, nginx asks to be told when it can write there
+# again, and epoll tells it so with each byte that the client sends.  This wakes
+# a request that waits for a lookup, for nothing.
 
 sub woken_in_vain {
     my $sock = client();
@@ -132,7 +133,7 @@ moved_meanwhile();
 
 
 
-=== TEST 4: those who wait in the preaccess phase
+=== TEST 4: requests that wait in the preaccess phase
 --- before: srcache
 --- config eval: ::config('preaccess', 'all')
 --- api
@@ -142,7 +143,7 @@ moved_meanwhile();
 
 
 
-=== TEST 5: one that was woken in vain
+=== TEST 5: a request that was woken in vain
 --- before: srcache
 --- config eval: ::config('access', 'all')
 --- api

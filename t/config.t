@@ -255,7 +255,7 @@ my $needs = qr/"auth_api_token_object" in location "\/t" of server "" needs "aut
 refused('an object of no token', server($object), $needs);
 refused('an object of no token below one',
         $On . server("auth_api_token off; $object"), $needs);
-refused('an object of no token, but for some methods',
+refused('an object of no token, except for some methods',
         server("auth_api_token_request /_api; $object"
                . ' limit_except GET { auth_api_token "r"; }'), $needs);
 refused('an object of no token for some methods',

@@ -176,7 +176,7 @@ sub decided {
     passes($response, "${reason}_dry_run", $uri);
     is($response->{headers}{'x-known'}, $known || ',', "$reason - who it was");
 
-    # the line is that of the refusal, but for a few words
+    # the line is that of the refusal, except for a few words
 
     my @dry = lines('API token refused, dry run: ');
     my ($refused) = reverse lines("API token refused: $reason, ");
@@ -291,7 +291,7 @@ API token refused, dry run: busy, id: "TKN-1234-5678", account: "-", location: "
 
 
 
-=== TEST 3: a token that is good passes as ever, and is counted
+=== TEST 3: a good token passes as before, and is counted
 --- http_config eval: $::Http
 --- config eval: $::Config
 --- perl
@@ -343,7 +343,7 @@ for my $age ('0', '\d') {
     my $response = exchange(get('/module', token('TKN-1234-5678')));
 
     like($response->{headers}{'x-more'},
-         qr/\ATKN-1234-5678,$age,[0-9a-f]{16}\z/, 'the same as ever');
+         qr/\ATKN-1234-5678,$age,[0-9a-f]{16}\z/, 'the same as before');
 }
 
 

@@ -582,7 +582,7 @@ is(moved(zone()->{requests_dry_run}), 'no_token:3 pass:3 unknown:3', 'counted');
 
 
 
-=== TEST 13: a preflight passes as ever
+=== TEST 13: a preflight passes as before
 --- http_config eval: $::Http
 --- config eval
 $::Config . <<"END";
@@ -618,7 +618,7 @@ dry('unknown', '/t', $::Bad);
 
 
 
-=== TEST 15: the token object says nothing of who would be refused
+=== TEST 15: the token object says nothing of a token that would be refused
 --- http_config eval: $::Http
 --- config eval
 $::Config . <<'END';

@@ -129,7 +129,7 @@ for my $way (ways()) {
 
 
 
-=== TEST 2: whoever comes to nginx itself gets nothing, whatever it says
+=== TEST 2: a client that comes to nginx directly gets nothing, whatever it sends
 --- config
 --- perl
 for my $way (ways()) {

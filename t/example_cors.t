@@ -17,7 +17,7 @@ our @Unknown = ("$Portal.evil.example", "https://evilportal.example.com",
                 "https://evil.example $Portal", 'null', '*', '');
 
 
-# a backend that answers all origins, whoever asks
+# a backend that answers all origins, whichever asks
 
 sub start {
     my ($way) = @_;

@@ -162,11 +162,11 @@ for my $way (ways()) {
 
     is(from($Balancer)->{status}, 401, "$way - what the balancer asks itself");
 
-    # whoever is no balancer
+    # a client that is not the balancer
 
     is(from($External, undef, "$for $Internal")->{status}, 401,
        "$way - another one's header");
-    internal("$way - an internal one beside it",
+    internal("$way - an internal one at the same time",
              from($Internal, undef, "$for $External"));
 
     $example->stop;

@@ -87,7 +87,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: who passes
+=== TEST 1: requests that pass
 --- config
 --- perl
 my $example = start();
@@ -129,7 +129,7 @@ $example->stop;
 
 
 
-=== TEST 2: who is refused, and who it was
+=== TEST 2: requests that are refused, and whose they were
 --- config
 --- api
 token TKN-0000-0001 {"modules":[]}
@@ -291,7 +291,7 @@ for my $request (@bad) {
        'nothing proved');
 }
 
-# who leaves before the answer
+# a client that leaves before the answer
 
 api('PUT', 'faults/any', { delay => 60000 });
 

@@ -107,14 +107,14 @@ is($responses[0]{headers}{'retry-after'}, undef, 'nobody else is');
 $example->logged(qr{GET /orders/1 HTTP/1.1" 429 result=- id=TKN-1000-0001 account=ACC-1000-0001 limit_req=REJECTED },
      'the log says who it was') if $late;
 
-# an account, and another one beside it
+# an account, and another one at the same time
 
 my @tokens = map { known('ACC-2000-0001', $_) } 1 .. 6;
 
 passes('an account', 41, 20, sub { map { volley(20, $_) } @tokens });
 is(having(200, volley(10, known('ACC-3000-0001', 1))), 10, 'another account');
 
-# who has agreed on more
+# an account that has agreed on more
 
 is(having(200, volley(300, known('ACC-8765-4321', 1))), 300, 'a large account');
 is(having(200, volley(100, known('ACC-8765-4321', 2))), 100, 'all its tokens');
@@ -126,7 +126,7 @@ api('PUT', 'faults/TKN-4000-0001',
     { body => '{"id":"TKN-4000-0001","status":"Active"}' });
 passes('no account', 21, 10, sub { volley(60, token('TKN-4000-0001')) });
 
-# who is not proved counts for the address, and for nobody else
+# a client that is not proved counts for its address only
 
 my $calls = figures()->{calls};
 my $other = known('ACC-5000-0001', 1);
@@ -149,7 +149,7 @@ my @socks = map {
     } 1 .. 3
 } sort keys %waits;
 
-# who is refused is answered at once
+# a request that is refused is answered at once
 
 my $select = IO::Select->new(@socks);
 my @refused;

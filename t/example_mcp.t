@@ -98,7 +98,7 @@ $example->stop;
 
 
 
-=== TEST 2: who is refused
+=== TEST 2: requests that are refused
 --- config
 --- api
 token TKN-0000-0002 {"status":"Disabled"}

@@ -98,14 +98,14 @@ rotate(\@ids, sub {
     $refused++ if $response->{status} != 204;
     $cache{$response->{headers}{'x-cache'} // 'none'}++;
 
-    # who had to wait is told what came, however long it took
+    # requests that had to wait are told what came, however long it took
 
     $age = $response->{headers}{'x-age'}
         if ($response->{headers}{'x-cache'} // '') eq 'HIT'
            && $response->{headers}{'x-age'} > $age;
     $first{$id} //= $sent;
 
-    # each "valid" the API was asked anew
+    # each "valid" the API was asked again
 
     if (!defined $last{$id} || $sent - $last{$id} > $::Valid{edge}) {
         $last{$id} = $got;
@@ -251,7 +251,7 @@ fleet(tier => '10m', edge => '20m');
 my @ids = ids(30);
 my ($owned, $others) = fill(@ids);
 
-# everything anew, held at the API
+# all are asked about again, and held at the API
 
 purge('edge2', '{"all":true}');
 until_purged(tier1 => 1, tier2 => 1, edge1 => 2, edge2 => 3, edge3 => 2);
@@ -379,7 +379,7 @@ my @load = load(@ids);
 for my $name (@Edges, @Tier, @Tier, @Edges) {
     reload($name);
 
-    # who has just been reloaded asks, and is asked
+    # a node that has just been reloaded asks, and is asked
 
     purge_edges(@Edges);
     is(passed(\@Edges, @ids), '30 30 30', "$name is reloaded");

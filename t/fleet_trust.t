@@ -228,6 +228,6 @@ my $response = ask('edge1', token($id));
 
 is($response->{status}, 403, 'gets nothing');
 unlike($response->{head} . $response->{body}, qr/$id|ACC-/, 'of the object');
-is(scalar(grep { asked_at($_, $id) } @Tier), 1, 'but for the lookup');
+is(scalar(grep { asked_at($_, $id) } @Tier), 1, 'except the lookup');
 finish();
 --- calls: 1

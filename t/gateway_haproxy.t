@@ -30,7 +30,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: who passes
+=== TEST 1: requests that pass
 --- after: lua
 --- bare_config
 --- config eval: $Gateway::Backend
@@ -41,7 +41,7 @@ passes();
 
 
 
-=== TEST 2: who is refused
+=== TEST 2: requests that are refused
 --- after: lua
 --- bare_config
 --- config eval: $Gateway::Backend
@@ -52,7 +52,7 @@ refuses([ qw(title status detail) ]);
 
 
 
-=== TEST 3: no answer is no
+=== TEST 3: no answer means no
 --- after: lua
 --- bare_config
 --- config eval: $Gateway::Backend
@@ -62,7 +62,7 @@ closed(503, sub { start('/nowhere') });
 
 
 
-=== TEST 4: little is known
+=== TEST 4: a token of which little is known
 --- after: lua
 --- bare_config
 --- config eval: $Gateway::Backend

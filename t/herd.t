@@ -312,7 +312,7 @@ api('PUT', 'faults/any', { delay => 60000 });
 
 until_true('run out', sub { time - $start > 0.2 });
 
-# who comes later has time to learn that the first one asked in vain
+# later requests have time to learn that the first one asked in vain
 
 my ($first) = herd(1);
 my $asked = time;
@@ -348,7 +348,7 @@ my $sock = client();
 print {$sock} $::Ask;
 until_true('asked', sub { figures()->{calls} == 1 });
 
-# who waits has to ask again, and the time that is left is too short
+# one that waits has to ask again, and the time that is left is too short
 
 is(exchange("POST /purge HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\n"
             . '{"all":true}')->{status}, 200, 'purged');

@@ -60,7 +60,7 @@ our @Ways = ([close => sub { close $_[0] }],
              [shutdown => sub { shutdown $_[0], 1 }]);
 
 
-# how many connections nginx has to clients, but for that to itself
+# how many connections nginx has to clients, except the one that asks
 
 sub clients {
     my $hex = sprintf '(?:%04X|%04X)', listen_port(), listen_port() + 1;

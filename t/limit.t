@@ -442,7 +442,7 @@ is(ask(bogus()), '401 unknown BYPASS', 'not limited') for 1 .. 20;
 
 
 
-=== TEST 18: an error_page for who is limited
+=== TEST 18: an error_page for requests that are limited
 --- http_config eval: $::Zone
 --- config eval
 $::Config . <<'END';

@@ -517,7 +517,7 @@ is(exchange(request_of(token('TKN-1234-5678'), '/show',
 
 
 
-=== TEST 25: who waits for a lookup does not change its trace; a refresh has its own
+=== TEST 25: waiting requests do not change a lookup's trace; a refresh has its own
 --- http_config
     auth_api_token_zone zone=tokens:1m;
 --- config

@@ -5,8 +5,8 @@ use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(time);
 use Token;
 
-# auth_api_token_object: whoever asks it, and however, learns who the token is;
-# t/object_proof.t is about who does not
+# auth_api_token_object: every way of asking it tells whose token it is;
+# t/object_proof.t is about requests that are not told
 
 no_long_string();
 run_tests();

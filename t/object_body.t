@@ -263,7 +263,7 @@ for my $case (['left out', {}, '*', 1],
 {
     my ($name, $members, $want, $one) = @$case;
 
-    # whoever requires one comes later, or is the first to ask
+    # the request that requires one comes later, or asks first
 
     my ($body, $identity) = hops($name, token_with($members));
 

@@ -132,7 +132,7 @@ works();
 
 
 
-=== TEST 4: locations that check nothing run, and who is woken there is not hurt
+=== TEST 4: locations without a check run, and a request woken there is not harmed
 --- http_config eval: $::Zone
 --- config eval: $::Cache . $::Config
 --- api

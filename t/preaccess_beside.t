@@ -66,7 +66,7 @@ export default { key };
 END
 
 
-# three pass, whoever else is there; and so with limit_conn
+# three pass, whichever modules there are; and so with limit_conn
 
 sub limits {
     is(volley(12, $Bad), '401:12', 'a bogus token');
@@ -159,7 +159,7 @@ $::Config =~ s/burst=2 nodelay;/burst=2 nodelay; limit_conn conns 1;/r
 --- perl
 limits();
 
-# limit_req counts first, and who it refuses is no connection
+# limit_req counts first, and what it refuses is no connection
 
 is(zone()->{requests}{pass}, 3, 'decisions');
 --- calls: 2

@@ -584,7 +584,7 @@ like($response->{headers}{'content-type'}, qr/^text\/html/, 'a page of nginx');
 
 
 
-=== TEST 16: deny, while the API is down, and who spent a budget
+=== TEST 16: deny, while the API is down, and a client over its budget
 --- http_config eval: $::Http
 --- config eval
 $::Config . <<'END';

@@ -292,7 +292,7 @@ my %want = (
 for my $name (sort keys %want) {
     my $alert = $firing{$name} || {};
 
-    is($alert->{labels}{severity}, 'critical', "$name is for whoever is on call");
+    is($alert->{labels}{severity}, 'critical', "$name is for the person on call");
     is($alert->{labels}{zone}, 'tokens', 'with the zone');
     is($alert->{labels}{instance}, $target, 'and the instance');
     like($alert->{annotations}{summary}, $want{$name}, 'the summary');

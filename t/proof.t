@@ -132,7 +132,7 @@ unavailable('status 500', { status => 500 });
 
 
 
-=== TEST 6: an answer that nginx has in a cache, whoever asked for it
+=== TEST 6: an answer that nginx has in a cache, for whichever client it came
 --- http_config
     proxy_cache_path cache keys_zone=cache:1m;
     proxy_cache cache;

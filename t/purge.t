@@ -342,7 +342,7 @@ API tokens purged: 1, zone: "others"
 
 
 
-=== TEST 10: a lookup under way, whoever comes next
+=== TEST 10: a lookup under way, and a request that comes next
 --- http_config eval: $::Zone
 --- config eval: $::Config
 --- perl

@@ -4,7 +4,7 @@ use Store qw(ids zone);
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(time);
 
-# who comes when all places among "lookups" are taken waits for a turn
+# requests that come when all places among "lookups" are taken wait their turn
 
 master_on();
 worker_connections(2048);
@@ -117,7 +117,7 @@ is(join(' ', map { $_->{uri} =~ /(TKN.*)/ } @{figures()->{requests}}),
 
 
 
-=== TEST 3: who comes later does not overtake, and a known token does not wait
+=== TEST 3: later requests do not overtake, and a known token does not wait
 --- http_config
     auth_api_token_zone zone=tokens:1m lookups=1;
 --- config eval: $::Config
@@ -242,7 +242,7 @@ is(zone()->{lookups_queued}, 0, 'nobody waits');
 
 
 
-=== TEST 8: the breaker opens: who is in the queue has an answer at once
+=== TEST 8: the breaker opens: requests in the queue are answered at once
 --- http_config
     auth_api_token_zone zone=tokens:1m lookups=2;
 --- config eval: $::Config
@@ -294,7 +294,7 @@ is(zone()->{lookups_queued}, 0, 'nobody waits');
 
 
 
-=== TEST 10: no stale facts for want of a place
+=== TEST 10: no stale facts because there is no place
 --- http_config
     auth_api_token_zone zone=tokens:1m lookups=1;
 --- config eval

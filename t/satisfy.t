@@ -208,7 +208,7 @@ for my $length (20, 976, 1126, 3026, 8000) {
 
 
 
-=== TEST 9: whom another module lets in, an error of later is not ours
+=== TEST 9: where another module lets a request in, a later error is not ours
 --- config
     location /t {
         satisfy any;
@@ -266,7 +266,7 @@ is(ask($::Good), '503 -', 'the second, of the same claimed id');
 
 
 
-=== TEST 12: whom another module lets in, an error page of later is not ours
+=== TEST 12: where another module lets a request in, a later error page is not ours
 --- http_config
     server {
         listen 127.0.0.1:$TEST_NGINX_PORT_1;

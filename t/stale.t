@@ -4,7 +4,7 @@ use Store qw(ask start summary);
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(time);
 
-# who has no news in time has stale facts, if it is the API that is slow
+# a request whose lookup is late has stale facts, if it is the API that is slow
 
 master_on();
 workers(2);

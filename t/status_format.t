@@ -407,7 +407,7 @@ my $zones = zones();
 my ($one, $two) = @$zones{qw(tokens Other.zone_2-x)};
 
 is(join(' ', sort keys %$zones), 'Other.zone_2-x tokens', 'names');
-is(moved($one->{requests}), 'pass:4', 'requests of one, and one beside it');
+is(moved($one->{requests}), 'pass:4', 'requests of one, and one of the other');
 is(moved($two->{requests}), 'unknown:1', 'requests of the other');
 is(moved($one->{cache_requests}), 'bypass:1 hit:2 miss:1', 'cache of one');
 is(moved($two->{cache_requests}), 'miss:1', 'cache of the other');

@@ -305,7 +305,7 @@ same_worker(sub {
 
 
 
-=== TEST 11: cache_purge: who has no token purges nothing
+=== TEST 11: cache_purge: a client without a token purges nothing
 --- before: cache_purge
 --- http_config
     proxy_cache_path $TEST_NGINX_SERVER_ROOT/proxy_temp/cached keys_zone=cached:1m;

@@ -73,7 +73,7 @@ http {
     limit_req_zone \$auth_api_token_account_id zone=account:1m rate=100000r/s;
     map \$auth_api_token_account_id \$mapped { default 0; $Account 1; }
 
-    # each has a value that is put together anew, of two parts
+    # each has a value that is made of two parts each time
 $made
 
     upstream token_api {

@@ -12,7 +12,7 @@
  * Rounds with one process stand between those with many.  Prints hits in all,
  * their ratio to those of one process, how many the slowest and the quickest of
  * the processes had compared with an equal share, and the longest time that
- * one of them took for 32 hits, time it did not have a core included.
+ * one of them took for 32 hits, including the time for which it had no core.
  */
 
 

@@ -441,7 +441,7 @@ nginx_end(pid_t pid)
 }
 
 
-/* whoever is left is a child of this process by then */
+/* a process that is left is a child of this one by then */
 
 void
 nginx_stop(void)

@@ -10,7 +10,7 @@ package Beside;
 # leaves the answers as they are:
 #
 #     package     of Debian, without "libnginx-mod-"
-#     files       what is loaded, but for those of "needs"
+#     files       what is loaded, besides those of "needs"
 #     main, http, server, upstream    directives, one a line; one in "http" is
 #                 left out where a block has the same directive
 #     not_any     a directive that is left out where a block has "satisfy any",

@@ -1,8 +1,8 @@
 package Fleet;
 
 # A fleet as conf-examples/fleet/ has it: three edges, which ask two nodes of a
-# tier, which ask the emulator.  Each is an nginx of its own, with the very
-# files of the example, but for what ties them to machines, and times that a
+# tier, which ask the emulator.  Each is an nginx of its own, with the files of
+# the example.  Only what ties them to machines is changed, and times that a
 # busy machine might miss.  The certificates are made with the commands of the
 # README.md there.  The nginx of Test::Nginx is the backend.
 

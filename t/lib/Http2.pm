@@ -79,7 +79,7 @@ sub read_statuses {
 
         next if $type != 1;
 
-        # the status comes first, but for a change of the table's size
+        # the status comes first, except for a change of the table's size
 
         $payload =~ s/\A[\x20-\x3f]+//;
 

@@ -1,7 +1,7 @@
 package Kept;
 
-# Requests of the tests of what the zone keeps.  Locations show what there is to
-# know of an answer as X-All.
+# Requests of the tests of what the zone keeps: ask() returns the response,
+# all() its status and X-All, in which locations show what there is to know.
 
 use strict;
 use warnings;

@@ -1,6 +1,6 @@
 package Lines;
 
-# Lines of which requests are put together where it matters what they say.
+# Request and header lines, for tests that put their requests together by hand.
 
 use strict;
 use warnings;
@@ -12,7 +12,7 @@ our @EXPORT_OK = qw($Get $Good $Bad);
 
 our $Get = "GET /t HTTP/1.1\r\nHost: a\r\n";
 
-# the token that is always there, and what somebody made up
+# the token that is always there, and one that nobody issued
 
 our $Good = 'Authorization: Bearer ' . token('TKN-1234-5678') . "\r\n";
 our $Bad = "Authorization: Bearer idt:TKN-1234-5678:MADEUPwrong\r\n";

@@ -12,7 +12,7 @@ use JSON::PP ();
 
 our @EXPORT_OK = qw(ids summary ask start zone get $Good $Bad);
 
-# the token that is always there, and what somebody made up
+# the token that is always there, and one that nobody issued
 
 our $Good = token('TKN-1234-5678');
 our $Bad = 'idt:TKN-1234-5678:MADEUPwrong';

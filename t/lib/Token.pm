@@ -78,7 +78,7 @@ sub json_of {
 
 
 # what is left of a token, as the API tells of it: members that are empty say as
-# much as ones that are not there, but for the extensions
+# much as ones that are not there, except the extensions
 
 sub expected {
     my ($token) = @_;

@@ -49,7 +49,7 @@ sub unavailable {
 }
 
 
-# a body of the token's own but for what is given
+# the token's own body, with these changes
 
 sub body {
     my ($change) = @_;

@@ -1,6 +1,6 @@
 package Ways;
 
-# An example as it stands, and once more with what users may have beside it: the
+# An example as it stands, and once more with what users may have with it: the
 # API asked in the preaccess phase, and the modules for Lua and headers-more.
 #
 #     for my $way (ways()) {

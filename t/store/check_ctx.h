@@ -38,12 +38,12 @@ typedef struct {
 } check_ctx_t;
 
 
-/* the leases, and who waits for one */
+/* the leases, and the processes that wait for one */
 
 ngx_int_t check_leases(check_ctx_t *ctx);
 
 
-/* the key of the node of who has no id */
+/* the key of the node of what has no id */
 
 ngx_uint_t check_prefix(u_char *key);
 

@@ -119,7 +119,7 @@ check_pair(check_ctx_t *ctx, ngx_uint_t one, ngx_uint_t two)
 }
 
 
-/* who waits is counted once, and each process has one entry */
+/* one that waits is counted once, and each process has one entry */
 
 static ngx_int_t
 check_queued(check_ctx_t *ctx)

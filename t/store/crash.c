@@ -573,7 +573,7 @@ crash_purge(void)
 }
 
 
-/* whoever has the mutex and sees no mark, sees a store that works */
+/* a process that has the mutex and sees no mark sees a store that works */
 
 static void
 crash_consistent(void)

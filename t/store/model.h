@@ -60,7 +60,7 @@ typedef struct {
 } model_held_t;
 
 
-/* who waits for a place among the lookups */
+/* what waits for a place among the lookups */
 
 typedef struct {
     ngx_uint_t        used;

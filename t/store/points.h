@@ -13,7 +13,7 @@
 
 /*
  * Lets a child die at each point of each change of the store in turn, and
- * verifies that the store is then marked, and is of use again.  Returns how
+ * verifies that the store is then marked, and works again.  Returns how
  * many points there were, or 0 if it failed.
  */
 

@@ -439,7 +439,7 @@ test_doubles(void)
     EQUAL(delay, 30000);
     EQUAL(t.store->counters.opened, 1);
 
-    /* once it was closed, it begins anew */
+    /* once it was closed, it starts again */
 
     t.question.now += delay;
     test_learn(&t, "TKN-2/a", T(PASS));

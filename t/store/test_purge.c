@@ -107,7 +107,7 @@ test_burst(void)
     t.question.now -= 100000;
     EQUAL(test_ask(&t, "TKN-24/a"), T(STOP));
 
-    /* who waits for another asks nothing */
+    /* one that waits for another asks nothing */
 
     t.question.budget = NULL;
     EQUAL(test_ask(&t, "TKN-24/a"), T(MISS));
@@ -426,7 +426,7 @@ test_meanwhile(void)
             EQUAL(test_purge(&t, NULL, NULL), 0);
         }
 
-        /* who waited asks anew, and does not wait for the old one */
+        /* one that waited asks again, and does not wait for the old one */
 
         EQUAL(test_poll(&t, first), NGX_DECLINED);
         EQUAL(test_ask(&t, "TKN-1/a"), T(MISS));

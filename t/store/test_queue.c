@@ -240,7 +240,7 @@ test_replies(void)
     EQUAL(t.reply.verdict.reason, T(UNAVAILABLE));
     EQUAL(t.store->queued, 3);
 
-    /* a hit of another who waits for nothing */
+    /* a hit of another that waits for nothing */
 
     EQUAL(test_queue(&t, "TKN-1/a", 7, 0), T(HIT));
     EQUAL(t.store->queued, 3);
@@ -517,7 +517,7 @@ test_reaped(void)
 }
 
 
-/* who waited before the store was emptied waits anew, if there is room */
+/* one that waited before the store was emptied waits again, if there is room */
 
 static void
 test_reset(void)

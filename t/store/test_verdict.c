@@ -97,7 +97,7 @@ test_denials(void)
         EQUAL(t.reply.verdict.facts.name.len, 0);
         EQUAL(t.reply.verdict.facts.account_id.len, 5);
 
-        /* a denial is never refreshed, and is of no use when it is stale */
+        /* a denial is never refreshed, and is not used when it is stale */
 
         t.question.refresh = 1;
         EQUAL(test_ask(&t, "TKN-1/a"), T(HIT));
@@ -347,7 +347,7 @@ test_first_refresh(test_t *t, const char *name)
     low = 0;
     high = t->question.valid;
 
-    /* a refresh is undone by learning the same anew */
+    /* a refresh is undone by learning the same again */
 
     while (low + 1 < high) {
         middle = low + (high - low) / 2;

@@ -187,7 +187,7 @@ zone_map(zone_t *zone)
 }
 
 
-/* begins anew, where the program itself lies elsewhere by then */
+/* starts again: the program itself is at other addresses then */
 
 static void
 zone_again(char **argv)

@@ -100,7 +100,7 @@ main(int argc, char **argv)
     zone_expect("a place that nobody has", zone_run(argv[1], NULL), 1);
     store->queues[3].waiting++;
     store->queues[3].pid = 7;
-    zone_expect("one who waits", zone_run(argv[1], NULL), 0);
+    zone_expect("one that waits", zone_run(argv[1], NULL), 0);
     store->queued++;
     store->queues[0].waiting++;
     store->queues[0].pid = 7;

@@ -1,6 +1,6 @@
 package Bench::Client;
 
-# Tokens and the requests with them, but for those of wrk.
+# Tokens and the requests with them, except those of wrk.
 
 use strict;
 use warnings;
