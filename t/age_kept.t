@@ -6,8 +6,7 @@ use Store qw(zone);
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(time);
 
-# Age in an answer of the API, and what the zone knows already, or has to do
-# about it
+# Age in an answer of the API, and what the zone knows already
 
 our $Zone = 'auth_api_token_zone zone=tokens:1m;';
 
@@ -415,7 +414,7 @@ is(figures()->{calls}, 3, 'delayed - calls');
 
 
 
-=== TEST 15: nor do they let pass who was denied since
+=== TEST 15: an old answer does not bring back a token that was denied since
 --- http_config eval: $::Zone
 --- config eval
 $::Show . <<'END';

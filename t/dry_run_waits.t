@@ -188,7 +188,7 @@ $response = exchange(get('/module', token('TKN-1234-5678')));
 passes($response, 'module_dry_run', '/module');
 is($response->{headers}{'x-cache'}, 'STALE', 'from where');
 
-# who is not known, whether the breaker is open by now or not
+# a token that is not known, whether the breaker is open by now or not
 
 $response = exchange(get('/t', token('TKN-0000-0001')));
 
@@ -395,7 +395,7 @@ my $response = exchange(get('/limit', token('TKN-1234-5678')));
 is($response->{status}, 503, 'the account has had enough');
 is($response->{headers}{'x-result'}, undef, 'which is no decision');
 
-# who is nobody has no limit
+# a request without an identity has no limit
 
 dry('unknown', '/limit', $::Bad) for 1 .. 4;
 dry('no_token', '/limit') for 1 .. 4;

@@ -65,7 +65,7 @@ sub bearer {
 }
 
 
-# the formats of the figures, as who asks wants them
+# the formats of the figures, by what the client accepts
 
 sub figures_at {
     my ($example, $port) = @_;
@@ -265,7 +265,7 @@ $example->logged(
     qr{"DELETE /purge/TKN-1234-5678" 200 result=pass id=TKN-0000-0002$}m,
     'the log says by whom', 'admin.log');
 
-# its token is of no use any more as soon as it is disabled
+# its token is refused as soon as it is disabled
 
 api('PUT', 'tokens/TKN-0000-0002', { status => 'Disabled' });
 is(admin($example, $Internal, $one, bearer('TKN-0000-0002'))->{status}, 401,

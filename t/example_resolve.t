@@ -100,7 +100,7 @@ sub situation {
 
     is(ask($example, $known)->{status}, 200, 'passes');
     is(ask($example, 'idt:TKN-0000-0001:MADEUPwrong')->{status}, 401,
-       'who is unknown does not');
+       'an unknown token does not');
     is($second->calls, 0, 'the second address is not known');
 
     # whether connections are kept
@@ -137,7 +137,7 @@ sub situation {
     like($example->log, qr/upstream SSL certificate does not match|certificate verify/,
          'which the log has');
     is($evil->calls, 0, 'nothing was sent there');
-    is(ask($example, $known)->{status}, 200, 'who is known passes');
+    is(ask($example, $known)->{status}, 200, 'a known token passes');
     cmp_ok($dns->queries, '>', $asked, 'DNS was asked');
 
     # no such name

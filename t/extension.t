@@ -49,7 +49,7 @@ sub ask {
 }
 
 
-# the first who asks, and those who come later, in both orders
+# the first request, and later ones, in both orders
 
 sub form {
     my ($name, $variable, $one, $other, @told) = @_;

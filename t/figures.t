@@ -226,7 +226,7 @@ $zone = same('at first');
 is("$zone->{zone_records}{facts} $zone->{zone_records}{denials}", '4 1',
    'records');
 
-# those who wait for a lookup, and for a place among them
+# requests that wait for a lookup, and for a place among them
 
 api('PUT', 'faults/any', { delay => 60000 });
 

@@ -4,7 +4,7 @@ use Fleet;
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(sleep);
 
-# conf-examples/fleet/: one call of the API per token for all edges; who is
+# conf-examples/fleet/: one call of the API per token for all edges, which are
 # killed, restarted and reloaded.  TEST_NGINX_FLEET is for how many seconds 300
 # tokens are in rotation, with the times of the example; else it is a short one
 # with short times.

@@ -111,7 +111,7 @@ finish();
 
 
 
-=== TEST 3: whom an edge asks
+=== TEST 3: which node an edge asks
 --- bare_config
 --- config eval: $::Backend
 --- perl

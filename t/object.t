@@ -27,7 +27,7 @@ for my $cache ('MISS', 'HIT') {
 
 
 
-=== TEST 2: Age grows, and tells of no less than it is
+=== TEST 2: Age grows, and is never less than the real age
 --- http_config eval: $::Zone
 --- config eval: $::Config
 --- perl
@@ -87,7 +87,7 @@ like($head->{headers}{age}, qr/^\d+$/, 'HEAD - Age');
 
 
 
-=== TEST 4: bodies are of no interest, and are not in the way of what follows
+=== TEST 4: request bodies are ignored, and the next request is read
 --- http_config eval: $::Zone
 --- config eval: $::Config
 --- perl

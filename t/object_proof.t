@@ -3,8 +3,8 @@ use AuthApiToken;
 use Test::Nginx::Socket 'no_plan';
 use Token;
 
-# auth_api_token_object: to a gateway 200 means yes, so that nobody gets it whom
-# the check of that location did not let in
+# auth_api_token_object: to a gateway 200 means yes, so that no client gets it
+# that the check of that location did not let in
 
 no_long_string();
 run_tests();
@@ -110,7 +110,7 @@ unlike(get('/mine')->{body}, qr/TKN-1234-5678|"status"/,
 
 
 
-=== TEST 3: a dry run lets pass, and says nothing
+=== TEST 3: a dry run lets requests pass, and tells no identity
 --- http_config eval: $::Zone
 --- config eval
 $::Config . <<'END';

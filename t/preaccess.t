@@ -316,7 +316,7 @@ is(tally(map { read_response($_) } @two, @same), '200:3', 'three pass');
 
 
 
-=== TEST 12: limit_conn, and clients who wait for one lookup
+=== TEST 12: limit_conn, and clients that wait for one lookup
 --- http_config eval
 $::Zones . "limit_conn_zone \$auth_api_token_account_id zone=conns:1m;\n"
 --- config eval

@@ -359,7 +359,7 @@ is(body($Good, '/mirrored'), $::Nobody, 'mirror');
 is(figures()->{calls}, 0, 'no lookup');
 is(zone()->{cache_requests}{miss}, 0, 'nor a miss');
 
-# parts of a page that was checked know who asks for it
+# parts of a page that was checked know whose token it was
 
 is(body($Good, '/checked.html'), "$::Known$::Known\n", 'SSI of a page that is checked');
 is(zone()->{cache_requests}{miss} . zone()->{cache_requests}{hit}, '10', 'a miss');
@@ -521,7 +521,7 @@ is(volley(12, $Bad, '/address'), '204:12', 'with a bogus token');
 is(volley(12, $Good, '/address'), '204:3 429:9', 'a token counts');
 is(zone()->{requests}{module}, 0, 'and is not judged');
 
-# as the module did not let it pass, it vouches for nobody
+# the module did not let it pass, so it gives no identity
 
 is(body($Good, '/backend'), $::Nobody, 'nobody');
 is((logged(57, 'who.log'))[56], '200 - - -', 'in the log, too');

@@ -31,7 +31,7 @@ our $Late = $Zones =~ s{1r/m}{30r/m}gr;
 our $Delay = $Config =~ s/ nodelay//r =~ s/denied=10m/denied=10m refresh=off/r;
 
 
-# hits, misses, waits, those who waited, decisions and lookups
+# hits, misses, waits, requests that waited, decisions and lookups
 
 sub counted {
     my $zone = zone();

@@ -221,7 +221,7 @@ is(zone()->{lookups_queued}, 0, 'nobody waits');
 
 
 
-=== TEST 7: one question for all who wait in line with one token
+=== TEST 7: one question for all that wait in line with one token
 --- http_config
     auth_api_token_zone zone=tokens:1m lookups=1;
 --- config eval: $::Config

@@ -38,7 +38,7 @@
 #define GENS        4096
 #define WORDS       (4 * 1024 * 1024)
 #define BYPASS      -1                 /* instead of a zone */
-#define STALL       SEC                /* a process does not get the time */
+#define STALL       SEC                /* a process gets no CPU time */
 
 #define MS          ((usec_t) 1000)
 #define SEC         ((usec_t) 1000000)

@@ -42,7 +42,7 @@ sub unavailable {
     is($response->{headers}{'retry-after'}, $retry || 1, "$name - retry");
     is($response->{headers}{'www-authenticate'}, undef, "$name - challenge");
 
-    # and the next one is not the worse for it
+    # and the next request is not affected
 
     api('DELETE', 'faults/any');
     is(ask()->{status}, 204, "$name - recovers");

@@ -119,7 +119,7 @@ main(int argc, char **argv)
 
     for (done = 0; done < kills && !crash_shared->failed; done++) {
 
-        /* until there was some work, by at least one who is alive */
+        /* until there was some work, by at least one that is alive */
 
         ops = crash_shared->ops + random() % 1500;
 

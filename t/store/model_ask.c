@@ -157,7 +157,7 @@ model_question(model_t *m, model_held_t *h)
 }
 
 
-/* the budget is told only to who has to have one */
+/* only a caller that needs a budget is told of it */
 
 static int
 model_charge(model_t *m, model_held_t *h, naive_reply_t *expected)

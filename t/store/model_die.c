@@ -64,7 +64,7 @@ model_die(model_t *m)
 }
 
 
-/* who dies is not killed, as there is only this process */
+/* a process that dies here is not killed, as there is only this one */
 
 int
 model_raise(int signo)
@@ -130,7 +130,7 @@ model_time_of(model_t *m, ngx_msec_t ms)
 }
 
 
-/* after all is lost, each lease can be had again, and no more than those */
+/* after all is lost, each lease can be taken again, and no more than those */
 
 void
 model_finish(model_t *m)

@@ -28,7 +28,7 @@ static ngx_uint_t model_void(model_t *m, model_lookup_t *l);
 static model_word_t  model_words[MODEL_WORDS];
 
 
-/* one lease is one call: who had it before has not got it any more */
+/* one lease is one call: the one that had it before has lost it */
 
 void
 model_promise_begin(model_t *m, naive_question_t *q, ticket_t *ticket)

@@ -105,7 +105,7 @@ model_create(model_t *m)
 
 /*
  * The store ends where the memory does, so that the sanitizer sees what is
- * written behind it, and the memory is what it would be had it been new.
+ * written behind it, and the memory is as if it were new.
  */
 
 static void *
@@ -200,7 +200,7 @@ model_time(model_t *m)
 }
 
 
-/* who leaves may have lost the place, or never have had any */
+/* one that leaves may have lost its place, or never had one */
 
 static void
 model_unqueue(model_t *m)

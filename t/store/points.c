@@ -447,7 +447,7 @@ points_gone(ngx_pid_t pid)
 }
 
 
-/* one who finds the mark may die as well */
+/* one that finds the mark may die as well */
 
 static void
 points_reset(points_t *p)

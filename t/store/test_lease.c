@@ -100,7 +100,7 @@ test_failed(void)
     EQUAL(t.reply.verdict.asked, t.question.now - 70);
     CHECK(t.reply.verdict.cause != NULL);
 
-    /* as often as there are some who wait */
+    /* as often as there are some that wait */
 
     EQUAL(test_poll(&t, first), NGX_OK);
 
@@ -189,7 +189,7 @@ test_gone(ngx_pid_t pid)
 }
 
 
-/* who asks has a time limit; what it holds is free a second after it */
+/* a question has a time limit; what it holds is free a second after that */
 
 static void
 test_deadline(void)
@@ -588,7 +588,7 @@ test_lengthened(void)
     t.question.now += 1;
     EQUAL(test_ask(&t, "TKN-3/a"), T(MISS));
 
-    /* shorter than the breaker would be: of no use */
+    /* shorter than the breaker would be: ignored */
 
     EQUAL(test_fault(&t, "TKN-3/a", 1), NGX_OK);
     EQUAL(test_ask(&t, "TKN-4/a"), T(STOP));

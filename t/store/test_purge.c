@@ -129,14 +129,14 @@ test_in_flight(void)
 
     test_client(&t, "client", 1000, 3);
 
-    /* a crowd of whom nobody was denied */
+    /* a crowd of which none was denied */
 
     for (i = 0; i < 10; i++) {
         (void) snprintf(name, sizeof(name), "TKN-%d/a", (int) i);
         EQUAL(test_ask(&t, name), T(MISS));
     }
 
-    /* the first who is: those on their way count, and are too many */
+    /* the first that is: those on their way count, and are too many */
 
     EQUAL(test_end(&t, name, T(UNKNOWN)), NGX_OK);
     EQUAL(test_ask(&t, "TKN-20/a"), T(STOP));
@@ -283,7 +283,7 @@ test_opaque(void)
     EQUAL(memcmp(t.reply.verdict.facts.id.data, "TKN-2", 5), 0);
     EQUAL(test_ask(&t, "one"), T(MISS));
 
-    /* whose lookup that is nobody knows */
+    /* nobody knows whose lookup that is */
 
     ticket = t.reply.ticket;
     EQUAL(test_purge(&t, "TKN-3", NULL), 0);

@@ -83,7 +83,7 @@ test_place(void)
     EQUAL(test_waiting(&t, 7), 2);
     EQUAL(test_waiting(&t, 8), 1);
 
-    /* who asks in vain keeps the one it has */
+    /* one that asks in vain keeps the place it has */
 
     EQUAL(test_queue(&t, "TKN-2/a", 7, 1), T(QUEUE));
     EQUAL(t.store->queued, 3);
@@ -110,7 +110,7 @@ test_place(void)
 }
 
 
-/* nobody of a process passes by those who wait there, be a place free or not */
+/* no request overtakes those that wait in its process, place free or not */
 
 static void
 test_behind(void)
@@ -195,7 +195,7 @@ test_bound(void)
     EQUAL(test_queue(&t, "TKN-5/a", 10, 0), T(STOP));
     EQUAL(t.store->queued, 3);
 
-    /* who has a place goes on waiting, and others may join in */
+    /* one that has a place goes on waiting, and others may join in */
 
     EQUAL(test_queue(&t, "TKN-4/a", 9, 1), T(QUEUE));
     EQUAL(test_queue(&t, "TKN-1/a", 10, 0), T(WAIT));
@@ -360,7 +360,7 @@ test_unqueue(void)
     EQUAL(test_queue(&t, "TKN-3/a", 7, 0), T(QUEUE));
     EQUAL(test_waiting(&t, 7), 2);
 
-    /* who has none gives none */
+    /* one that has none gives none back */
 
     store_unqueue(t.store, 8);
     store_unqueue(t.store, 9);
@@ -462,7 +462,7 @@ test_is_13(ngx_pid_t pid)
 }
 
 
-/* all who wait may ask for it, and it is done once in a while */
+/* all that wait may ask for it, and it is done once in a while */
 
 static void
 test_reaped(void)
@@ -580,7 +580,7 @@ test_limits(void)
     EQUAL(test_queue(&t, "TKN-3/a", 7, 0), T(QUEUE));
     EQUAL(test_queue(&t, "TKN-4/a", 7, 0), T(STOP));
 
-    /* those who wait are more than may, and wait on */
+    /* more wait than the new limit allows, and go on waiting */
 
     store_limits(t.store, 1, 50);
     EQUAL(test_queue(&t, "TKN-2/a", 7, 1), T(QUEUE));

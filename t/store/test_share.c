@@ -22,7 +22,7 @@ test_shares(void)
 }
 
 
-/* who gave a place back leaves it to others, if there are not enough for all */
+/* one that gave a place back leaves it to others if there are too few */
 
 static void
 test_leave(void)

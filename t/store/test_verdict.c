@@ -435,7 +435,7 @@ test_once(void)
     EQUAL(test_ask(&t, "TKN-1/a"), T(HIT));
     EQUAL(t.store->counters.refreshes, 1);
 
-    /* after all of it, others wait for the one who asks */
+    /* after all of it, others wait for the one that asks */
 
     t.question.now += 500;
     EQUAL(test_ask(&t, "TKN-1/a"), T(WAIT));

@@ -160,7 +160,7 @@ test_skew(void)
 }
 
 
-/* who waited takes what was asked since, on either side of it */
+/* one that waited takes what was asked since, on either side of it */
 
 static void
 test_waited(void)
@@ -313,7 +313,7 @@ test_budget(void)
 }
 
 
-/* who gave a place back leaves it to others for 20 ms */
+/* one that gave a place back leaves it to others for 20 ms */
 
 static void
 test_turns(void)

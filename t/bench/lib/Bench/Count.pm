@@ -65,7 +65,7 @@ sub instructions_of {
         my ($count, $function) = /^\s*([\d,]+) (?:\(.*?\)\s+)?(.*\S)/ or next;
         my ($object) = $function =~ s/ \[.*?([^\/]+)\]\z// ? $1 : '';
 
-        # the file is of no use, and one function may be in several
+        # the file is not needed, and one function may be in several
 
         $function =~ s/\A[^:]+://;
         $function = "$object $function" if $function =~ /\A0x/;

@@ -57,7 +57,7 @@ sub guards {
 
 
 # a guard that lets everybody pass is quick too: it must have asked the API, and
-# must refuse who is to be refused
+# must refuse a wrong token
 
 sub prove {
     my ($server) = @_;
