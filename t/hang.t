@@ -48,9 +48,9 @@ __DATA__
 === TEST 1: the status is what counts
 --- config eval: $::Hang
 --- perl
-is(told({ status => 401 }), '401 unknown -', '401');
-is(told({ status => 404 }), '401 unknown -', '404');
-is(told({ status => 403 }), '403 unreadable -', '403');
+is(told({ status => 401 }), '401 unknown -', 'status 401');
+is(told({ status => 404 }), '401 unknown -', 'status 404');
+is(told({ status => 403 }), '403 unreadable -', 'status 403');
 is(told({ status => 401, chunked => 1 }), '401 unknown -', 'chunked');
 
 
@@ -59,10 +59,10 @@ is(told({ status => 401, chunked => 1 }), '401 unknown -', 'chunked');
 --- config eval: $::Hang
 --- perl
 is(told({ status => 429, headers => { 'Retry-After' => 7 } }),
-   '503 unavailable 7', '429');
+   '503 unavailable 7', 'status 429');
 is(told({ status => 503, headers => { 'Retry-After' => 8 } }),
-   '503 unavailable 8', '503');
-is(told({ status => 500 }), '503 unavailable 1', '500');
+   '503 unavailable 8', 'status 503');
+is(told({ status => 500 }), '503 unavailable 1', 'status 500');
 --- error_log
 (status 429)
 
@@ -96,7 +96,7 @@ like(exchange("GET /status HTTP/1.1\r\nHost: a\r\n\r\n")->{body},
 --- config eval
 $::Hang =~ s/timeout=10s/timeout=300ms/r
 --- perl
-is(told({}), '503 unavailable 1', '200');
+is(told({}), '503 unavailable 1', 'status 200');
 --- error_log
 cause: timed out (status 200)
 

@@ -19,7 +19,6 @@ package Background;
 use strict;
 use warnings;
 
-use IO::Handle ();
 use IO::Select ();
 use JSON::PP ();
 use POSIX ();
@@ -54,7 +53,6 @@ sub start {
 
     close $until;
     close $out;
-    $stop->autoflush(1);
 
     return bless { pid => $pid, owner => $$, stop => $stop, in => $in }, $class;
 }
@@ -69,7 +67,7 @@ sub stop {
 
     # a byte, as younger children have the other end open, too
 
-    print { $_->{stop} } '.' for @children;
+    syswrite $_->{stop}, '.' for @children;
 
     my @results = map {
         my $text = readline $_->{in};
