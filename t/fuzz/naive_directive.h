@@ -26,8 +26,8 @@ void plain_add(plain_t *plain, const char *fmt, ...);
 
 /*
  * What docs/directives.md says of a directive: the name and its arguments, "n"
- * in all, which have no zero bytes.  Returns 0 if that is to be refused; or writes
- * it with all parameters, in one order, and numbers in one unit.
+ * in all, which have no zero bytes.  Returns 0 if that is to be refused; or
+ * writes it with all parameters, in one order, and numbers in one unit.
  */
 
 ngx_uint_t naive_directive(ngx_str_t *args, ngx_uint_t n, plain_t *plain);

@@ -10,8 +10,8 @@
 
 
 /*
- * Whether facts meet requirements, compared with what docs/directives.md says of
- * them, evaluated naively.
+ * Whether facts meet requirements, compared with what docs/directives.md says
+ * of them, evaluated naively.
  *
  * The input is lines: account id, account type, modules, codes and extensions,
  * as facts have them; then one for each line of a configuration, a letter of
