@@ -101,8 +101,8 @@ for my $change ({ id => 1 }, { id => undef }, { id => [] }, { id => {} },
     unavailable($name, body($change));
 }
 --- error_log
-cause: the body has members of a wrong type
-cause: the body has a "status" that is no string, or none
+cause: the body has members of the wrong type
+cause: the body has no "status" that is a string
 
 
 
@@ -116,7 +116,7 @@ for my $id ('TKN-1234-5679', 'TKN-1234-567', 'TKN-1234-56789', 'tkn-1234-5678',
     unavailable("id '$id'", body({ id => $id }));
 }
 --- error_log
-cause: the body speaks of another token
+cause: the body is about another token
 
 
 

@@ -46,7 +46,7 @@ until_true('recovered', sub {
     == 204
 });
 --- error_log
-API token refused: busy, id: "TKN-1234-5678", account: "-", location: "/t", cause: no connection is left
+API token refused: busy, id: "TKN-1234-5678", account: "-", location: "/t", cause: no connections left
 worker_connections are not enough
 
 
@@ -96,4 +96,4 @@ until_true('recovered', sub {
 
 is($response->{headers}{'x-result'}, 'unknown', 'asked');
 --- error_log
-cause: no connection is left
+cause: no connections left

@@ -175,7 +175,7 @@ for my $case (
      'auth_api_token_require $arg_a error=401 error=403;',
      qr/invalid value "error=403" in "auth_api_token_require", expected var/],
     ['require with an error only', 'auth_api_token_require error=401;',
-     qr/"auth_api_token_require" directive names no variable/],
+     qr/"auth_api_token_require" directive needs a variable/],
 
     # the rest
 
@@ -242,10 +242,10 @@ refused('in if', server("if (\$arg_a) { auth_api_token \"r\"; }"),
 
 refused('purge and status in one place',
         "$zone" . server('auth_api_token_purge tokens; auth_api_token_status;'),
-        qr/"auth_api_token_status" directive has no place beside/);
+        qr/"auth_api_token_status" directive cannot be used with/);
 refused('status and purge in one place',
         "$zone" . server('auth_api_token_status; auth_api_token_purge tokens;'),
-        qr/"auth_api_token_purge" directive has no place beside/);
+        qr/"auth_api_token_purge" directive cannot be used with/);
 
 # the token object: there has to be a token
 
@@ -275,9 +275,9 @@ for my $other ('auth_api_token_status', 'auth_api_token_purge tokens') {
     my ($name) = $other =~ /(\w+)/;
 
     refused("$name and an object", "$zone $On" . server("$other; $object"),
-            qr/"auth_api_token_object" directive has no place beside/);
+            qr/"auth_api_token_object" directive cannot be used with/);
     refused("an object and $name", "$zone $On" . server("$object $other;"),
-            qr/"$name" directive has no place beside/);
+            qr/"$name" directive cannot be used with/);
 }
 
 accepted('an object', server("$On $object"));
@@ -361,15 +361,15 @@ for my $case (
     ['two queues', 'zone=tokens:1m queue=1 queue=2;',
      qr/invalid value "queue=2" in .* expected each parameter once/],
     ['no share for denials', 'zone=tokens:1m denied=0%;',
-     qr/invalid value "denied=0%" in .* a share from "1%" to "90%"/],
+     qr/invalid value "denied=0%" in .* a percentage from "1%" to "90%"/],
     ['too large a share for denials', 'zone=tokens:1m denied=91%;',
-     qr/invalid value "denied=91%" in .* a share from "1%" to "90%"/],
+     qr/invalid value "denied=91%" in .* a percentage from "1%" to "90%"/],
     ['share without a percent sign', 'zone=tokens:1m denied=10;',
-     qr/invalid value "denied=10" in .* a share from "1%" to "90%"/],
-    ['empty share', 'zone=tokens:1m denied=;', qr/a share from/],
-    ['share of a percent sign', 'zone=tokens:1m denied=%;', qr/a share from/],
+     qr/invalid value "denied=10" in .* a percentage from "1%" to "90%"/],
+    ['empty share', 'zone=tokens:1m denied=;', qr/a percentage from/],
+    ['share of a percent sign', 'zone=tokens:1m denied=%;', qr/a percentage from/],
     ['share with two percent signs', 'zone=tokens:1m denied=1%%;',
-     qr/a share from/],
+     qr/a percentage from/],
     ['two lookups', 'zone=tokens:1m lookups=1 lookups=2;',
      qr/invalid value "lookups=2" in .* expected each parameter once/],
     ['too many parameters', 'zone=tokens:1m lookups=1 queue=1 denied=1% x=1;',

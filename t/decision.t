@@ -440,7 +440,7 @@ Content-Type: application/problem+json
 --- response_body_like eval
 qr!#section-15\.6\.4","title":"Service Unavailable","status":503,"detail":"The token could not be checked, try again later"!
 --- error_log eval
-qr!\[error\] .*API token refused: unavailable, id: "TKN-1234-5678", account: "-", location: "/t", cause: the API says nothing of the token \(status 500\)!
+qr!\[error\] .*API token refused: unavailable, id: "TKN-1234-5678", account: "-", location: "/t", cause: the API says nothing about the token \(status 500\)!
 --- calls: 1
 
 

@@ -181,7 +181,7 @@ for my $value ('{}', '{"id":"EXT-1234-5678"}', '"EXT-1234-5678"', '"*"', '""',
     }
 }
 --- error_log
-cause: the body has members of a wrong type
+cause: the body has members of the wrong type
 
 
 

@@ -20,7 +20,7 @@ for my $status (201, 202, 204, 206, 226, 300, 303, 304, 400, 402, 405, 406,
     unavailable("status $status", { status => $status });
 }
 --- error_log
-cause: the API says nothing of the token (status 500)
+cause: the API says nothing about the token (status 500)
 
 
 

@@ -182,7 +182,7 @@ sub as_json {
         delete $label{zone};
         $path .= ".$_" for values %label;
 
-        $into{$path} = $sample->{$id};
+        $into{$path} = $sample->{$id} + 0;
     }
 
     return \%into;

@@ -427,7 +427,7 @@ api('POST', 'release');
 
 is(join(' ', sort split ' ', finish($out)), '000 204 204', 'the others pass');
 --- error_log
-client canceled the request that waited
+client canceled the request while it waited
 --- calls: 1
 
 

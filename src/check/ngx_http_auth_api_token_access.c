@@ -177,7 +177,7 @@ ngx_http_auth_api_token_begin(ngx_http_request_t *r,
 
             if (r->connection->write->error) {
                 ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                              "client canceled the request that waited");
+                              "client canceled the request while it waited");
 
                 return NGX_HTTP_CLIENT_CLOSED_REQUEST;
             }
@@ -409,7 +409,7 @@ ngx_http_auth_api_token_review(ngx_http_request_t *r,
 
             if (age >= limit + alcf->cache->stale) {
                 verdict->reason = NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE;
-                verdict->cause = "what is known is too old";
+                verdict->cause = "the cached facts are too old";
             }
 
             return;

@@ -296,7 +296,7 @@ ngx_http_auth_api_token_look_up(ngx_http_request_t *r,
         ngx_memzero(&verdict, sizeof(ngx_http_auth_api_token_verdict_t));
 
         verdict.reason = NGX_HTTP_AUTH_API_TOKEN_BUSY;
-        verdict.cause = "no connection is left";
+        verdict.cause = "no connections left";
 
         ngx_http_auth_api_token_take(ctx, &verdict);
         return NGX_OK;

@@ -39,7 +39,7 @@ ngx_http_auth_api_token_create_main_conf(ngx_conf_t *cf)
                                        NGX_HTTP_AUTH_API_TOKEN_KEY_LEN)
         != NGX_OK)
     {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "no random bytes to be had");
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "no random bytes available");
         return NULL;
     }
 
@@ -421,7 +421,7 @@ ngx_http_auth_api_token_set_content(ngx_conf_t *cf,
 
     if (alcf->content) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%s\" directive has no place beside \"%s\"",
+                           "\"%s\" directive cannot be used with \"%s\"",
                            content->directive, alcf->content->directive);
         return NGX_CONF_ERROR;
     }

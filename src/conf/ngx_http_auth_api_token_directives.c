@@ -411,7 +411,7 @@ ngx_http_auth_api_token_set_require(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     if (line->values.nelts == 0) {
-        return "names no variable";
+        return "needs a variable";
     }
 
     if (line->status == 0) {

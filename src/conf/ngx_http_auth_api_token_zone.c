@@ -56,7 +56,7 @@ static ngx_http_auth_api_token_param_t  ngx_http_auth_api_token_zone_params[] =
       ngx_http_auth_api_token_param_percent,
       offsetof(ngx_http_auth_api_token_zone_t, denied),
       1, NGX_HTTP_AUTH_API_TOKEN_MAX_DENIED_SHARE, NULL,
-      "a share from \"1%\" to \"90%\"" },
+      "a percentage from \"1%\" to \"90%\"" },
 
     { ngx_null_string, NULL, 0, 0, 0, NULL,
       "\"zone=\", \"lookups=\", \"queue=\" or \"denied=\"" }
@@ -133,8 +133,8 @@ ngx_http_auth_api_token_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
 
     if (ngx_http_auth_api_token_zone_differs(cf, shm_zone)) {
         ngx_conf_log_error(NGX_LOG_NOTICE, cf, 0,
-                           "zone \"%V\" starts empty: its size, \"lookups\" "
-                           "or the module has changed", &name);
+                           "zone \"%V\" starts empty: its size or \"lookups\" "
+                           "has changed", &name);
     }
 
     zone_p = ngx_array_push(&amcf->zones);
@@ -239,7 +239,7 @@ ngx_http_auth_api_token_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         {
             ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
                           "zone \"%V\" in \"auth_api_token_zone\" is in use "
-                          "with another layout, expected another size or name",
+                          "with another layout, give it another size or name",
                           &shm_zone->shm.name);
             return NGX_ERROR;
         }
@@ -278,7 +278,7 @@ ngx_http_auth_api_token_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     if (zone->store == NULL) {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
                       "zone \"%V\" in \"auth_api_token_zone\" is too small, or "
-                      "there are no random bytes to be had",
+                      "there are no random bytes available",
                       &shm_zone->shm.name);
         return NGX_ERROR;
     }

@@ -154,7 +154,7 @@ ngx_http_auth_api_token_read_answer(ngx_pool_t *pool, ngx_str_t *body,
                                       &root);
     if (rc != NGX_OK) {
         verdict->cause = (rc == NGX_DECLINED) ? "the body is not JSON"
-                                              : "no memory is left";
+                                              : "out of memory";
         return;
     }
 
@@ -181,7 +181,7 @@ ngx_http_auth_api_token_read_token(ngx_pool_t *pool, json_t *root,
             || value.len != id->len
             || ngx_memcmp(value.data, id->data, id->len) != 0)
         {
-            verdict->cause = "the body speaks of another token";
+            verdict->cause = "the body is about another token";
             return;
         }
     }
@@ -202,14 +202,14 @@ ngx_http_auth_api_token_read_token(ngx_pool_t *pool, json_t *root,
     if (ngx_http_auth_api_token_read_facts(pool, root, object, &verdict->facts)
         != NGX_OK)
     {
-        verdict->cause = "the body has members of a wrong type";
+        verdict->cause = "the body has members of the wrong type";
         return;
     }
 
     verdict->reason = ngx_http_auth_api_token_read_status(object);
 
     if (verdict->reason == NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE) {
-        verdict->cause = "the body has a \"status\" that is no string, or none";
+        verdict->cause = "the body has no \"status\" that is a string";
     }
 }
 

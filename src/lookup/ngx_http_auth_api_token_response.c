@@ -448,7 +448,7 @@ ngx_http_auth_api_token_response_verdict(
         verdict->cause = (response->status < NGX_HTTP_OK)
                          ? "an interim response, which nginx takes for the "
                            "answer"
-                         : "the API says nothing of the token";
+                         : "the API says nothing about the token";
         return;
     }
 
