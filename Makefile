@@ -4,6 +4,7 @@
 #  all                 deps-build and module; this is the default
 #  module              build build/objs/ngx_http_auth_api_token_module.so
 #  install             install it, and auth-api-token/ beside nginx.conf
+#  deb                 build Debian's package, in build/deb/
 #  demo                show the module at work, on 127.0.0.1
 #  clean               remove what was built
 #  help                print this list
@@ -14,6 +15,7 @@
 #  check-chaos-faults  plant faults that check-chaos has to find
 #  check-matrix        run the suite on every nginx that Debian has
 #  check-neighbours    run parts of the suite beside other modules
+#  check-package       install, upgrade and remove Debian's package, in chroots
 #  check-sanitize      run the suite under AddressSanitizer and UBSan
 #  check-static        analyze the sources
 #  check-valgrind      run parts of the suite under Valgrind
@@ -22,6 +24,7 @@
 #  bench               run the benchmarks, or only TABLES
 #
 #  deps-build          install the packages that the build needs (Debian)
+#  deps-deb            the same for Debian's package
 #  deps-demo           the same for the demo
 #  deps-test           the same for the suite
 #  peers               the same for the benchmarks
@@ -58,7 +61,7 @@ all:	deps-build module
 
 # what each needs of Debian
 
-deps-build deps-demo deps-test:
+deps-build deps-deb deps-demo deps-test:
 	.ci/deps $(@:deps-%=%)
 
 module:	$(MODULE)
@@ -162,6 +165,10 @@ test:	deps-test module $(ZONE) $(NEIGHBOURS)
 
 help:
 	@sed -n 's/^#  //p; s/^#$$//p' Makefile
+# Debian's package, in $(BUILD)/deb
+
+deb:	deps-deb
+	@.ci/deb
 
 demo:	deps-demo module
 	@t/demo/demo.sh $(MODULE) $(CHECK)
@@ -180,7 +187,8 @@ bench:	peers module
 
 # proofs that take longer than the suite, each a script of its own
 
-CHECKS =	alloc chaos chaos-faults matrix neighbours sanitize static valgrind
+CHECKS =	alloc chaos chaos-faults matrix neighbours package sanitize static \
+		valgrind
 
 $(CHECKS:%=check-%):	deps-test module $(ZONE) $(NEIGHBOURS)
 	.ci/check/$(@:check-%=%)
@@ -200,5 +208,5 @@ coverage:	deps-test module $(ZONE) $(NEIGHBOURS)
 clean:
 	rm -rf $(BUILD) t/servroot*
 
-.PHONY:	FORCE all deps-build deps-demo deps-test module install test help demo \
-		peers bench $(CHECKS:%=check-%) fuzz coverage clean
+.PHONY:	FORCE all deps-build deps-deb deps-demo deps-test module install deb test \
+		help demo peers bench $(CHECKS:%=check-%) fuzz coverage clean
