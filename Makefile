@@ -165,6 +165,7 @@ test:	deps-test module $(ZONE) $(NEIGHBOURS)
 
 help:
 	@sed -n 's/^#  //p; s/^#$$//p' Makefile
+
 # Debian's package, in $(BUILD)/deb
 
 deb:	deps-deb
@@ -208,5 +209,5 @@ coverage:	deps-test module $(ZONE) $(NEIGHBOURS)
 clean:
 	rm -rf $(BUILD) t/servroot*
 
-.PHONY:	FORCE all deps-build deps-deb deps-demo deps-test module install deb test \
-		help demo peers bench $(CHECKS:%=check-%) fuzz coverage clean
+.PHONY:	FORCE all deps-build deps-deb deps-demo deps-test module install test \
+		help deb demo peers bench $(CHECKS:%=check-%) fuzz coverage clean
