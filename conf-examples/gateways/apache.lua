@@ -11,7 +11,7 @@ local names = {
     "X-MPT-Extensions"
 }
 
--- what the client gets of a refusal
+-- the headers of a refusal that reach the client
 
 local handed_on = {
     "WWW-Authenticate", "Retry-After", "Cache-Control", "Vary"

@@ -7,7 +7,7 @@ local names = {
     "x-mpt-extensions"
 }
 
--- what the client gets of a refusal
+-- the headers of a refusal that reach the client
 
 local handed_on = {
     "content-type", "www-authenticate", "retry-after", "cache-control", "vary"
