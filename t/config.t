@@ -68,7 +68,7 @@ for my $case (
     ['unknown parameter of _request', 'auth_api_token_request /api foo;',
      qr/invalid value "foo" in "auth_api_token_request", expected "cred/],
     ['unknown credential', 'auth_api_token_request /api credential=mine;',
-     qr/invalid value "credential=mine" in "auth_api_token_request"/],
+     qr/invalid value "credential=mine" in .*, expected "credential=client", /],
     ['zero timeout', 'auth_api_token_request /api timeout=0;', $time],
     ['zero timeout with a unit', 'auth_api_token_request /api timeout=0s;',
      $time],

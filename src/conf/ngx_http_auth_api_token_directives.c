@@ -96,7 +96,8 @@ static ngx_http_auth_api_token_param_t
       "a time from 1ms to 60s" },
 
     { ngx_null_string, NULL, 0, 0, 0, NULL,
-      "\"credential=\", \"api=\" or \"timeout=\"" }
+      "\"credential=client\", \"credential=service\", \"api=\" or "
+      "\"timeout=\"" }
 };
 
 
