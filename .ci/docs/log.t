@@ -23,24 +23,33 @@ binmode Test::More->builder->$_, ':utf8' for qw(output failure_output);
 
 my @others = (
     'Connection refused',
+    'Connection reset by peer',
     'Network is unreachable',
     'No route to host',
+    "SSL_CTX_load_verify_locations(\"$any\") failed",
+    'SSL_do_handshake() failed',
     'client prematurely closed connection',
     'client sent duplicate header line',
+    'connect() failed (13: Permission denied)',
     'could not be resolved',
     "dlopen() \"$any\" failed",
     'exited on signal',
     'host not found in upstream',
+    'limiting connections',
+    'limiting requests',
     "malloc($any) failed",
     "module \"$any\" is not binary compatible",
     "module \"$any\" version $any instead of $any",
     'no live upstreams',
     'no resolver defined to resolve',
+    "open() \"$any/auth-api-token/$any.conf\" failed",
     "shared memory zone \"$any\" was locked by $any",
     "the shared memory zone \"$any\" is already declared for a different use",
     'unknown directive',
     'upstream SSL certificate does not match',
     'upstream SSL certificate verify error',
+    'upstream prematurely closed connection',
+    'upstream sent no valid HTTP/1.0 header',
 );
 
 # what stands in the first column and is no text: it tells when to look there
