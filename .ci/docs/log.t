@@ -28,6 +28,7 @@ my @others = (
     'No route to host',
     "SSL_CTX_load_verify_locations(\"$any\") failed",
     'SSL_do_handshake() failed',
+    "cannot load certificate \"$any\"",
     'client prematurely closed connection',
     'client sent duplicate header line',
     'connect() failed (13: Permission denied)',
