@@ -31,6 +31,7 @@ my @others = (
     "cannot load certificate \"$any\"",
     'client prematurely closed connection',
     'client sent duplicate header line',
+    'client sent too long header line',
     'connect() failed (13: Permission denied)',
     'could not be resolved',
     "dlopen() \"$any\" failed",
