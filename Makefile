@@ -23,26 +23,28 @@
 #  coverage            list the lines of src/ that no test runs
 #  bench               run the benchmarks, or only TABLES
 #
-#  deps-build          install the packages that the build needs (Debian)
-#  deps-deb            the same for Debian's package
+#  deps-build          install the Debian packages that the build needs
+#  deps-deb            the same for building Debian's package
 #  deps-demo           the same for the demo
 #  deps-test           the same for the suite
 #  peers               the same for the benchmarks
 #
-#  The module is built with CC and CFLAGS, and with NGINX_SRC (the source of
-#  nginx) configured with NGINX_OPTIONS.  It is installed below DESTDIR, where
-#  the nginx that is installed expects it, or PREFIX, or MODULESDIR and CONFDIR.
+#  The module is built with CC and CFLAGS, against the nginx source in NGINX_SRC,
+#  which is configured with NGINX_OPTIONS.  "make install" puts it where the nginx
+#  named by NGINX expects it.  PREFIX, or MODULESDIR and CONFDIR, are other places;
+#  DESTDIR is put before all of them.
 
 # nginx-dev's copy of nginx, or any nginx source of the version to run with
 NGINX_SRC =	/usr/share/nginx/src
 
-# What the module fits: any nginx that has --with-compat.  For another one it
-# has to be all that "nginx -V" shows.  With or without --with-debug the module
-# fits nginx with and without it, and takes as long: 14 of 16,000 instructions.
+# With --with-compat, the module fits any nginx that has it, too.  Any other
+# nginx needs all options that "nginx -V" shows.  --with-debug makes no
+# difference to what the module fits, and little to its speed: 14 of 16,000
+# instructions.
 
 NGINX_OPTIONS =	--with-compat --with-debug
 
-# nginx has -Werror, but another compiler has other warnings
+# nginx sets -Werror, but other compilers have other warnings
 
 CFLAGS =	-O2 -Wall -Wextra -Wno-unused-parameter -Wno-error
 
@@ -59,7 +61,7 @@ CONFIGURE =	./configure $(NGINX_OPTIONS) --with-cc='$(CC)' \
 
 all:	deps-build module
 
-# what each needs of Debian
+# the Debian packages that each needs
 
 deps-build deps-deb deps-demo deps-test:
 	.ci/deps $(@:deps-%=%)
@@ -78,8 +80,8 @@ $(BUILD)/objs/Makefile:	config src/operate/status.html $(BUILD)/names
 	cd $(BUILD)/src && $(CONFIGURE) --builddir=$(BUILD)/objs \
 		--add-dynamic-module=$(CURDIR) >/dev/null
 
-# nginx has to be configured again when a source file comes or goes, and when
-# it is another nginx
+# nginx has to be configured again when a source file is added or removed, and
+# when NGINX_SRC is another nginx
 
 $(BUILD)/names:	FORCE
 	@mkdir -p $(BUILD)
@@ -112,8 +114,8 @@ $(NEIGHBOURS):	$(BUILD)/objs/Makefile t/modules/*/*
 	cd $(BUILD)/src && $(MAKE) -f $@/top/Makefile modules
 	touch $@
 
-# where the nginx that is installed has its modules and its configuration, or
-# where one from source has them below PREFIX
+# where the installed nginx has its modules and its configuration, or where an
+# nginx built from source has them below PREFIX
 
 NGINX =		nginx
 
@@ -132,9 +134,9 @@ CONFDIR =	$(patsubst %/,%,$(dir $(call below_prefix,$(or \
 			$(call nginx_option,conf-path),conf/nginx.conf))))
 endif
 
-# A running nginx has the old module's file mapped: the new one is another file.
-# Snippets that were changed stay, and the new ones are FILE.default, as nginx
-# itself does it.
+# A running nginx has the old module's file mapped, so the new module is another
+# file.  Snippets that were changed stay, and the new ones are FILE.default, as
+# nginx's own "make install" does it.
 
 install:	module
 	install -d '$(DESTDIR)$(MODULESDIR)' '$(DESTDIR)$(CONFDIR)/auth-api-token'
