@@ -29,10 +29,10 @@
 #  deps-test           the same for the suite
 #  peers               the same for the benchmarks
 #
-#  The module is built with CC and CFLAGS, against the nginx source in NGINX_SRC,
-#  which is configured with NGINX_OPTIONS.  "make install" puts it where the nginx
-#  named by NGINX expects it.  PREFIX, or MODULESDIR and CONFDIR, are other places;
-#  DESTDIR is put before all of them.
+#  The module is built with CC and CFLAGS, against the nginx source in
+#  NGINX_SRC, which is configured with NGINX_OPTIONS.  "make install" puts it
+#  where the nginx named by NGINX expects it.  PREFIX, or MODULESDIR and
+#  CONFDIR, are other places; DESTDIR is put before all of them.
 
 # nginx-dev's copy of nginx, or any nginx source of the version to run with
 NGINX_SRC =	/usr/share/nginx/src

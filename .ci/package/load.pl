@@ -4,10 +4,10 @@
 #
 #     load.pl ADDRESS TOKEN COMMAND [ARG ...]
 #
-# Two processes send their requests over connections that they keep, two open
-# one for each, and two more ask what the token API takes its time for.  The
-# command runs when all have been answered for a while, and the end is when they
-# have been again after it.
+# Two processes send their requests over connections that they keep, two open a
+# connection for each request, and two more send requests for which the token
+# API takes a while.  The command runs once all of them have got answers for a
+# while, and the program ends once they have again after the command.
 
 use strict;
 use warnings;
