@@ -5,7 +5,7 @@ use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(time);
 
 # Age in an answer of the API: facts are as old as the first answer that had
-# them, wherever they were kept since
+# them, wherever they have been kept since
 
 master_on();
 workers(2);

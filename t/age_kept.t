@@ -6,7 +6,7 @@ use Store qw(zone);
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(time);
 
-# Age in an answer of the API, and what the zone knows already
+# Age in an answer of the API, and facts that the zone has already
 
 our $Zone = 'auth_api_token_zone zone=tokens:1m;';
 

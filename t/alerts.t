@@ -8,9 +8,8 @@ use JSON::PP ();
 use Test::More;
 use YAML::PP;
 
-# conf-examples/prometheus/: what promtool finds, and what the person who is
-# called reads.  t/prometheus.t has a Prometheus that scrapes nginx with these
-# files.
+# conf-examples/prometheus/: what promtool finds, and the texts of the alerts.
+# t/prometheus.t has a Prometheus that scrapes nginx with these files.
 
 my $dir = "$Top/conf-examples/prometheus";
 my $yaml = YAML::PP->new(boolean => 'JSON::PP');

@@ -4,7 +4,8 @@ use Files qw(slurp);
 use Test::Nginx::Socket 'no_plan';
 use Unavailable;
 
-# a 200 is proof as JSON of the right shape only; what may be missing, may
+# a 200 is a proof only if its body is JSON of the right shape; which members
+# may be missing
 
 no_long_string();
 run_tests();

@@ -10,7 +10,7 @@ use Time::HiRes qw(sleep time);
 # good tokens and bad ones, post_action, error pages, redirects, an API that
 # comes and goes, and workers that are told to go or are killed
 #
-# TEST_NGINX_CHAOS is for how many seconds
+# TEST_NGINX_CHAOS is how many seconds each block runs
 
 our $Seconds = $ENV{TEST_NGINX_CHAOS} || 4;
 

@@ -4,7 +4,7 @@ use DryRun;
 use Status qw(@Reasons);
 use Test::Nginx::Socket 'no_plan';
 
-# what would be refused passes, is told apart, and has no identity
+# a request that would be refused passes, is marked as such, and has no identity
 
 our $Locations = $Show . <<"END";
     location /t {

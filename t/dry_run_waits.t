@@ -3,7 +3,7 @@ use AuthApiToken;
 use DryRun;
 use Test::Nginx::Socket 'no_plan';
 
-# dry run where a request waits, and where its client or the API is gone
+# dry run when a request waits, and when its client or the API is gone
 
 master_on();
 workers(2);

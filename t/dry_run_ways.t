@@ -4,7 +4,7 @@ use DryRun;
 use Lines qw($Get $Good);
 use Test::Nginx::Socket 'no_plan';
 
-# the ways of requests in nginx, where what would be refused passes
+# dry run on each way of requests through nginx
 
 our $Http = $Backend . <<'END';
     auth_api_token_zone zone=tokens:1m;

@@ -3,8 +3,8 @@ use AuthApiToken;
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(sleep time);
 
-# A token in steady use, at the edge of "valid".  TEST_NGINX_EDGE is for how
-# many seconds; the name of the token at the API tells how old facts are.
+# A token in steady use, at the edge of "valid".  TEST_NGINX_EDGE is how many
+# seconds it lasts; the name of the token at the API shows how old facts are.
 
 log_level('notice');
 master_on();

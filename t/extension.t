@@ -2,8 +2,8 @@ use lib 't/lib';
 use AuthApiToken;
 use Test::Nginx::Socket 'no_plan';
 
-# auth_api_token_extension: what the API says of a token's extensions has five
-# forms, and only one of them means "all"
+# auth_api_token_extension: what the API says about a token's extensions has
+# five forms, and only one of them means "all"
 
 our $Zone = 'auth_api_token_zone zone=tokens:1m;';
 

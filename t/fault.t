@@ -3,7 +3,7 @@ use AuthApiToken;
 use Test::Nginx::Socket 'no_plan';
 use Unavailable;
 
-# whatever the API does that is no answer is 503, and never anything else
+# when the API gives no usable answer, the client gets 503 and nothing else
 
 no_long_string();
 run_tests();

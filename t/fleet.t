@@ -5,9 +5,9 @@ use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(sleep);
 
 # conf-examples/fleet/: one call of the API per token for all edges, which are
-# killed, restarted and reloaded.  TEST_NGINX_FLEET is for how many seconds 300
-# tokens are in rotation, with the times of the example; else it is a short one
-# with short times.
+# killed, restarted and reloaded.  TEST_NGINX_FLEET is how many seconds 300
+# tokens are in rotation, with the times of the example; without it, the test is
+# short, with short times.
 
 our $Seconds = $ENV{TEST_NGINX_FLEET} || 8;
 our ($Tokens, %Valid) = $ENV{TEST_NGINX_FLEET} ? (300, tier => 30, edge => 60)

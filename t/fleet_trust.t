@@ -4,7 +4,7 @@ use Fleet;
 use Test::Nginx::Socket 'no_plan';
 
 # conf-examples/fleet/: edges and nodes know each other by certificates, and
-# what a node tells of a token
+# what a node says about a token
 
 our $Backend = <<'END2';
     location / {
@@ -84,7 +84,7 @@ finish();
 
 
 
-=== TEST 2: what a node's log tells of a question
+=== TEST 2: what a node's log says about a lookup
 --- bare_config
 --- config eval: $::Backend
 --- perl

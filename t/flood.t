@@ -3,8 +3,8 @@ use AuthApiToken;
 use Store qw(zone);
 use Test::Nginx::Socket 'no_plan';
 
-# Tokens that nobody knows, against those that are known.  TEST_NGINX_FLOOD is
-# how many of them come.
+# Unknown tokens do not evict known ones.  TEST_NGINX_FLOOD is how many unknown
+# tokens come.
 
 log_level('notice');
 

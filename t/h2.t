@@ -2,7 +2,7 @@ use lib 't/lib';
 use AuthApiToken;
 use Test::Nginx::Socket 'no_plan';
 
-# HTTP/2, over TLS and in clear, with curl as the client
+# HTTP/2, over TLS and in the clear, with curl as the client
 
 our $Servers = <<'END';
     server {

@@ -4,7 +4,7 @@ use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(time);
 use Unavailable;
 
-# answers of which a part has arrived, and the rest does not
+# answers of which only a part arrives
 
 our $Hang = <<'END';
     auth_api_token_request /_token_api timeout=10s;

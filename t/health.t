@@ -4,8 +4,9 @@ use Store qw(ask start zone $Good);
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(time);
 
-# What speaks of the API, and what only of a limit of nginx, which clients can
-# use up: the latter neither opens the breaker nor lets stale facts pass.
+# Failures that say something about the API, and failures only because of a
+# limit of nginx, which clients can use up: the latter neither open the breaker
+# nor let stale facts pass.
 
 our $Zone = <<'END';
     auth_api_token_zone zone=tokens:1m;

@@ -63,7 +63,7 @@ is(ask('/t', ''), 'no_token', 'HTTP, no token');
 is(ask('/t', "Authorization: Bearer x.y.z\r\n"), 'insecure', 'HTTP, a JWT');
 is(ask('/t', "Authorization: Bearer x y\r\n"), 'malformed', 'HTTP, malformed');
 is(ask('/t', "${\$::Good}X-Forwarded-Proto: https\r\n"), 'insecure',
-   'what a client says of itself');
+   'what a client says about itself');
 --- calls: 1
 
 

@@ -2,7 +2,7 @@ use lib 't/lib';
 use AuthApiToken;
 use Test::Nginx::Socket 'no_plan';
 
-# nothing that is known of one request is left for the next
+# nothing that is known about one request is left for the next
 
 our $Config = <<'END';
     add_header X-Result "$auth_api_token_result,$auth_api_token_id,$auth_api_token_account_id" always;

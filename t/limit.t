@@ -4,7 +4,7 @@ use Store qw(summary zone $Good);
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(time);
 
-# the budget of denied lookups that a key has
+# auth_api_token_denied_limit: the budget of denied lookups of a key
 
 our $Zone = 'auth_api_token_zone zone=tokens:1m;';
 

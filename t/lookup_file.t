@@ -3,7 +3,7 @@ use AuthApiToken;
 use JSON::PP ();
 use Test::Nginx::Socket 'no_plan';
 
-# a file in the lookup location is as good an answer as one of the API
+# a file in the lookup location answers lookups as well as the API does
 
 our $Config = <<'END';
     location /t {

@@ -4,7 +4,7 @@ use Neighbours;
 use Store qw(ask);
 use Test::Nginx::Socket 'no_plan';
 
-# Lua where lookups pass, and where requests are checked
+# Lua in lookup locations, and in locations that are checked
 
 master_on();
 

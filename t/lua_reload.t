@@ -4,7 +4,7 @@ use Neighbours;
 use Store qw(ask start);
 use Test::Nginx::Socket 'no_plan';
 
-# lookups in Lua, and workers that come and go
+# lookups that Lua answers, while workers come and go
 
 master_on();
 

@@ -5,8 +5,8 @@ use Store qw(ask);
 use Test::Nginx::Socket 'no_plan';
 use Unavailable qw($Broken);
 
-# a script in the lookup location that asks by requests of its own: its answer
-# is the answer, and what it asked is its own affair
+# a script in the lookup location that sends requests of its own: its answer is
+# the answer of the lookup, and its requests have no effect
 
 master_on();
 

@@ -5,8 +5,8 @@ use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(time);
 use Token;
 
-# auth_api_token_object: every way of asking it tells whose token it is;
-# t/object_proof.t is about requests that are not told
+# auth_api_token_object: every way of asking it shows whose token it is;
+# t/object_proof.t is about requests that do not learn it
 
 no_long_string();
 run_tests();

@@ -4,7 +4,7 @@ use JSON::PP ();
 use Test::Nginx::Socket 'no_plan';
 use Token;
 
-# the token object is what the API sent, and passes on as that: from one nginx to
+# the token object is what the API sent, and stays the same from one nginx to
 # the next, byte for byte
 
 our $Near = <<'END';

@@ -3,8 +3,8 @@ use AuthApiToken;
 use Test::Nginx::Socket 'no_plan';
 use Token;
 
-# auth_api_token_object: to a gateway 200 means yes, so that no client gets it
-# that the check of that location did not let in
+# auth_api_token_object: to a gateway 200 means yes, so a client gets 200 only
+# if the check of that location let it in
 
 no_long_string();
 run_tests();

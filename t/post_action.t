@@ -2,8 +2,8 @@ use lib 't/lib';
 use AuthApiToken;
 use Test::Nginx::Socket 'no_plan';
 
-# a request that comes back to the check while it waits, as its client left: in
-# its post_action there is nobody to wait for
+# a request that comes back to the check while it waits, because its client
+# left: in its post_action nothing waits
 
 our $Servers = <<'END';
     server {

@@ -6,7 +6,8 @@ use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(time);
 
 # the API is asked once for a request, whatever the phases, and the figures
-# count it once; but what has aged while a limit delayed the request is asked
+# count it once; but facts that expired while a limit delayed the request are
+# looked up again
 
 our $Config = <<'END';
     auth_api_token_cache tokens valid=10m denied=10m;

@@ -3,7 +3,7 @@ use AuthApiToken;
 use Lines qw($Get $Good $Bad);
 use Test::Nginx::Socket 'no_plan';
 
-# with allow and deny, auth_basic and auth_request
+# "satisfy" with allow and deny, auth_basic and auth_request
 
 our $Users = <<'END';
 >>> ../conf/users

@@ -4,7 +4,7 @@ use Store qw(ask start summary);
 use Test::Nginx::Socket 'no_plan';
 use Time::HiRes qw(time);
 
-# a request whose lookup is late has stale facts, if it is the API that is slow
+# a request whose lookup takes too long gets stale facts, if the API is slow
 
 master_on();
 workers(2);
@@ -122,8 +122,8 @@ known({});
 
 my $slow = start(token('TKN-1234-5678'), '/slow');
 
-# the lookup of /slow is held up for a minute; a worker that is told to quit would
-# wait for its timeout
+# the lookup of /slow is held up for a minute; a worker that is told to quit
+# would wait for its timeout
 
 until_true('waits', sub { nginx_log() =~ /delaying request/ });
 

@@ -4,7 +4,7 @@ use Status;
 use Store qw(ask start zone get $Good $Bad);
 use Test::Nginx::Socket 'no_plan';
 
-# the figures, and what makes each of them move
+# the figures, and when each of them changes
 
 our $Zone = 'auth_api_token_zone zone=tokens:1m;';
 

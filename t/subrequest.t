@@ -3,7 +3,7 @@ use AuthApiToken;
 use Lines qw($Get $Good $Bad);
 use Test::Nginx::Socket 'no_plan';
 
-# subrequests of a protected page, and checks that other gateways ask for
+# subrequests of a protected page, and checks for other gateways
 
 no_long_string();
 run_tests();

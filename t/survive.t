@@ -8,7 +8,7 @@ BEGIN { $ENV{TEST_NGINX_LOG_LEVEL} = 'notice' }
 
 use Test::Nginx::Socket 'no_plan';
 
-# what the store outlives: reloads, and changes of the configuration
+# what the store survives: reloads, and changes of the configuration
 
 # there are too many requests to log
 

@@ -167,7 +167,7 @@ show() {
 }
 
 
-# tells the emulator something
+# gives the emulator a command
 
 tell() {
     cat > typed

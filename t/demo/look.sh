@@ -1,6 +1,6 @@
-# How the demo looks: sourced by demo.sh.  Colour is for terminals only.  What
-# stands at the margin is a comment, or a command that another terminal takes as
-# it is; answers are indented.
+# How the demo looks: sourced by demo.sh.  Colour is for terminals only.
+# Comments, and commands that can be pasted into another terminal, begin at the
+# margin; answers are indented.
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]
 then

@@ -16,9 +16,8 @@ package AuthApiToken;
 #     lookup       what the lookup location holds, in place of proxy_pass
 #     bare_config  the block's "config" is all there is in the server
 #
-# Beside.pm has what loads other modules in each block.  With
-# TEST_NGINX_PHASE, "preaccess", the API is asked in that phase wherever
-# a block does not say otherwise.
+# Beside.pm loads other modules in each block.  With TEST_NGINX_PHASE=preaccess,
+# the API is asked in that phase wherever a block does not say otherwise.
 
 use strict;
 use warnings;
@@ -497,9 +496,9 @@ sub shared_memory {
 }
 
 
-# neither the zones nor any file that nginx wrote may hold a secret; at the debug
-# level nginx itself logs every header, so that only the module's own lines can
-# be looked at
+# neither the zones nor any file that nginx wrote may hold a secret; at the
+# debug level nginx itself logs every header, so that only the module's own
+# lines can be looked at
 
 sub no_secret {
     my ($name, $root, $pid) = @_;

@@ -1,7 +1,7 @@
 package Background;
 
-# A child that does something until it is told to stop, and then tells what came
-# of it:
+# A child that does something until it is told to stop, and then reports the
+# outcome:
 #
 #     my $child = Background->start(sub {
 #         my ($go_on) = @_;
@@ -14,7 +14,7 @@ package Background;
 #     my $result = $child->stop;
 #     my @results = Background::stop(@children);
 #
-# It also stops when the test is gone.
+# It also stops when the test ends.
 
 use strict;
 use warnings;

@@ -1,7 +1,7 @@
 package Child;
 
-# A process of the test's own: an object with its "pid", and the process that
-# started it as "owner".  It ends with the object at the latest.
+# A process that a test starts: an object with its "pid", and with the process
+# that started it as "owner".  The process ends with the object at the latest.
 
 use strict;
 use warnings;

@@ -1,7 +1,7 @@
 package Dns;
 
-# A small DNS server on 127.0.0.1, for one name: it says what it is told, or
-# nothing.
+# A small DNS server on 127.0.0.1, for one name: it answers as it is told, or
+# not at all.
 #
 #     my $dns = Dns->start('api.platform.softwareone.com');
 #     $dns->says('127.0.0.1');    # an address; "nothing", no answer at all;
@@ -9,7 +9,7 @@ package Dns;
 #     $dns->port;
 #     $dns->queries;              # how many came for an address
 #
-# What it says may be kept for a second.
+# Its answers may be cached for a second.
 
 use strict;
 use warnings;

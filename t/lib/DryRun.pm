@@ -1,7 +1,7 @@
 package DryRun;
 
-# What the tests of dry run share: a backend that tells what it got, and what
-# there must be where a request passes that would have been refused.
+# What the tests of the dry run share: a backend that shows what it got, and
+# what has to hold when a request passes that would have been refused.
 
 use strict;
 use warnings;

@@ -1,8 +1,8 @@
 package Example;
 
 # Runs a file of conf-examples/ as it stands, in an nginx of its own below a
-# temporary directory.  Changed is only what ties a file to a machine: the user,
-# addresses, the paths of the pid, logs and certificates.
+# temporary directory.  Only what ties a file to a machine is changed: the user,
+# addresses, and the paths of the pid, logs and certificates.
 #
 #     my $example = Example->start('nginx.conf',
 #         address => { '443' => port(1), '127.0.0.1:8080' => port(2) },
@@ -15,7 +15,7 @@ package Example;
 #
 #     address  what "listen", "server" of an upstream and "proxy_pass" name, and
 #              the port of this machine that it stands for; all have to be there
-#              but for the Marketplace, which is the emulator
+#              except the Marketplace, which is the emulator
 #     api      the address for the Marketplace, if not that of the emulator
 #     file     the paths of certificates and keys, and what to use for them;
 #              the others get those of the emulator

@@ -2,8 +2,8 @@ package Gateway;
 
 # A gateway between client and backend: the authority and the gateway of
 # conf-examples/gateways/ run as children, with paths and ports of the test.
-# What is an nginx is run by Example.pm.  The backend is the nginx of the block,
-# which shows what came to it.
+# Example.pm runs those that are an nginx.  The backend is the nginx of the
+# block, which shows what came to it.
 
 use strict;
 use warnings;

@@ -1,7 +1,7 @@
 package Http2;
 
-# HTTP/2 by hand, for what no client does on demand: streams that are reset, and
-# many that begin at once.
+# HTTP/2 by hand, for what no client does on demand: resetting streams, and
+# starting many at once.
 
 use strict;
 use warnings;

@@ -6,8 +6,8 @@ package Neighbours;
 #     before    before this module
 #     after     after it; where it is linked in, all come after it
 #
-# What there is: all that Beside.pm knows; of those the suite installs echo,
-# headers_more, js, lua, srcache and subs_filter.  Those of t/modules/ are
+# A section may name all that Beside.pm knows; of these, the suite installs
+# echo, headers_more, js, lua, srcache and subs_filter.  Those of t/modules/ are
 # test_content, test_filter, and test_top_filter, the same filter with no order.
 # A module that is not installed makes nginx, and the block, fail.
 

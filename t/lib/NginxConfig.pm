@@ -1,6 +1,6 @@
 package NginxConfig;
 
-# What "nginx -t" says of a configuration.
+# What "nginx -t" says about a configuration.
 
 use strict;
 use warnings;

@@ -1,7 +1,7 @@
 package Prometheus;
 
 # A Prometheus that scrapes with the files of conf-examples/prometheus/, on
-# 127.0.0.1 and below a temporary directory.  Changed are only the addresses,
+# 127.0.0.1 and below a temporary directory.  Only the addresses are changed,
 # and the times: a minute of the examples is two seconds here.
 #
 #     my $prometheus = Prometheus->start(port(5), '127.0.0.1:8090' => port(2));

@@ -1,7 +1,7 @@
 package Bench::Crowd;
 
-# Many clients, many tokens, many bad tokens: what matters is what is asked and
-# what is kept, not what it costs.
+# Many clients, many tokens, many bad tokens: this counts calls and what is
+# kept, not the cost.
 
 use strict;
 use warnings;

@@ -1,6 +1,6 @@
 package Bench::Hits;
 
-# What a request costs that the cache answers.
+# The cost of a request that the cache answers.
 
 use strict;
 use warnings;

@@ -1,6 +1,6 @@
 package Bench::Round;
 
-# Timed rounds of wrk, and tables of what came out.
+# Timed rounds of wrk, and tables of their results.
 
 use strict;
 use warnings;
@@ -77,8 +77,8 @@ sub wrk_done {
 }
 
 
-# what a server has done for others, when it has nothing more to do; nginx counts
-# lookups of the module as requests too
+# what a server has done for others, when it has nothing more to do; nginx
+# counts lookups of the module as requests too
 
 sub done_by {
     my ($server) = @_;

@@ -1,6 +1,6 @@
 package Bench::Server;
 
-# Starts and stops servers of nginx, and tells what their workers have cost.
+# Starts and stops nginx servers, and measures what their workers cost.
 #
 # A server is a hash: name, port, pid, dir, workers (their pids).
 
