@@ -114,7 +114,7 @@ Authorization: Bearer <TKN-1234-5678>
 X-Result: insecure
 ! WWW-Authenticate
 --- response_body_like eval
-qr!#section-15\.5\.4","title":"Forbidden","status":403,"detail":"API tokens are accepted over HTTPS only"!
+qr!#section-15\.5\.4","title":"Forbidden","status":403,"detail":"API tokens are accepted only over HTTPS"!
 --- error_log eval
 qr!\[warn\] .*API token refused: insecure, id: "TKN-1234-5678"!
 --- calls: 0
@@ -310,7 +310,7 @@ Authorization: Bearer <TKN-1234-5678>
 X-Result: unreadable
 ! WWW-Authenticate
 --- response_body_like eval
-qr!"status":403,"detail":"The token may not read itself: it lacks the module Access Management"!
+qr!"status":403,"detail":"The token cannot be checked: it lacks the module Access Management"!
 --- error_log eval
 qr!\[warn\] .*API token refused: unreadable, id: "TKN-1234-5678", account: "-", location: "/t", the token may not read itself: give it the Access Management module, or ask with "credential=service"!
 --- calls: 1
@@ -332,7 +332,7 @@ Authorization: Bearer <TKN-1234-5678>
 --- error_code: 403
 --- response_headers
 X-Result: account
-WWW-Authenticate: Bearer realm="orders", error="insufficient_scope", error_description="The account of the token has no access"
+WWW-Authenticate: Bearer realm="orders", error="insufficient_scope", error_description="The account of the token does not have access"
 --- error_log eval
 qr!\[info\] .*API token refused: account, id: "TKN-1234-5678", account: "ACC-8765-4321"!
 --- calls: 1
@@ -354,7 +354,7 @@ Authorization: Bearer <TKN-1234-5678>
 --- error_code: 403
 --- response_headers
 X-Result: account_type
-WWW-Authenticate: Bearer realm="orders", error="insufficient_scope", error_description="Accounts of this type have no access"
+WWW-Authenticate: Bearer realm="orders", error="insufficient_scope", error_description="Accounts of this type do not have access"
 --- calls: 1
 
 
@@ -374,9 +374,9 @@ Authorization: Bearer <TKN-1234-5678>
 --- error_code: 403
 --- response_headers
 X-Result: module
-WWW-Authenticate: Bearer realm="orders", error="insufficient_scope", error_description="The token lacks a module", scope="MOD-9042 billing"
+WWW-Authenticate: Bearer realm="orders", error="insufficient_scope", error_description="The token lacks a required module", scope="MOD-9042 billing"
 --- response_body_like eval
-qr!"title":"Forbidden","status":403,"detail":"The token lacks a module"!
+qr!"title":"Forbidden","status":403,"detail":"The token lacks a required module"!
 --- calls: 1
 
 
@@ -396,7 +396,7 @@ Authorization: Bearer <TKN-1234-5678>
 --- error_code: 403
 --- response_headers
 X-Result: require
-WWW-Authenticate: Bearer realm="orders", error="insufficient_scope", error_description="The token has no access"
+WWW-Authenticate: Bearer realm="orders", error="insufficient_scope", error_description="The token does not have access"
 --- calls: 1
 
 
@@ -416,9 +416,9 @@ Authorization: Bearer <TKN-1234-5678>
 --- error_code: 401
 --- response_headers
 X-Result: require
-WWW-Authenticate: Bearer realm="orders", error="invalid_token", error_description="The token has no access"
+WWW-Authenticate: Bearer realm="orders", error="invalid_token", error_description="The token does not have access"
 --- response_body_like eval
-qr!"title":"Unauthorized","status":401,"detail":"The token has no access"!
+qr!"title":"Unauthorized","status":401,"detail":"The token does not have access"!
 --- calls: 1
 
 
@@ -438,7 +438,7 @@ Retry-After: 1
 ! WWW-Authenticate
 Content-Type: application/problem+json
 --- response_body_like eval
-qr!#section-15\.6\.4","title":"Service Unavailable","status":503,"detail":"The token could not be checked, try again later"!
+qr!#section-15\.6\.4","title":"Service Unavailable","status":503,"detail":"The token could not be checked; try again later"!
 --- error_log eval
 qr!\[error\] .*API token refused: unavailable, id: "TKN-1234-5678", account: "-", location: "/t", cause: the API says nothing about the token \(status 500\)!
 --- calls: 1
@@ -635,5 +635,5 @@ Authorization: Bearer <TKN-1234-5678>
 --- error_code: 403
 --- response_headers
 X-Result: require
-WWW-Authenticate: Bearer realm="orders", error="insufficient_scope", error_description="The token has no access"
+WWW-Authenticate: Bearer realm="orders", error="insufficient_scope", error_description="The token does not have access"
 --- calls: 1

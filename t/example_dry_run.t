@@ -186,7 +186,7 @@ is(moved($zone->{requests_dry_run}), 'module:' . (240 - 3 * @ten), 'as are the o
 my $response = ask($example, token($ten[0]));
 
 is($response->{headers}{'www-authenticate'}, 'Bearer realm="orders", '
-   . 'error="insufficient_scope", error_description="The token lacks a module"'
+   . 'error="insufficient_scope", error_description="The token lacks a required module"'
    . ', scope="MOD-0478"', 'they are told');
 $example->logged(
     qr/ 403 result=module dry_run=off claimed=$ten[0] token=$ten[0] /,

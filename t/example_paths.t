@@ -303,7 +303,7 @@ END
 
     is(ask($example, $Token, '/v1/invoices')->{headers}{'www-authenticate'},
        'Bearer realm="api", error="insufficient_scope", '
-       . 'error_description="The token lacks a module", scope="billing"',
+       . 'error_description="The token lacks a required module", scope="billing"',
        "$way - who is refused is told what is missing");
 
     $example->stop;

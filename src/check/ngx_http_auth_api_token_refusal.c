@@ -61,7 +61,7 @@ static ngx_http_auth_api_token_refusal_t
       ngx_string("The token is not an API token") },
 
     { ngx_string("insecure"), NGX_HTTP_FORBIDDEN, NGX_LOG_WARN, NULL,
-      ngx_string("API tokens are accepted over HTTPS only") },
+      ngx_string("API tokens are accepted only over HTTPS") },
 
     { ngx_string("unknown"), NGX_HTTP_UNAUTHORIZED, NGX_LOG_INFO,
       "invalid_token",
@@ -88,38 +88,38 @@ static ngx_http_auth_api_token_refusal_t
       ngx_string("The account of the token is disabled") },
 
     { ngx_string("unreadable"), NGX_HTTP_FORBIDDEN, NGX_LOG_WARN, NULL,
-      ngx_string("The token may not read itself: it lacks the module "
+      ngx_string("The token cannot be checked: it lacks the module "
                  "Access Management") },
 
     { ngx_string("account"), NGX_HTTP_FORBIDDEN, NGX_LOG_INFO,
       "insufficient_scope",
-      ngx_string("The account of the token has no access") },
+      ngx_string("The account of the token does not have access") },
 
     { ngx_string("account_type"), NGX_HTTP_FORBIDDEN, NGX_LOG_INFO,
       "insufficient_scope",
-      ngx_string("Accounts of this type have no access") },
+      ngx_string("Accounts of this type do not have access") },
 
     { ngx_string("module"), NGX_HTTP_FORBIDDEN, NGX_LOG_INFO,
       "insufficient_scope",
-      ngx_string("The token lacks a module") },
+      ngx_string("The token lacks a required module") },
 
     { ngx_string("extension"), NGX_HTTP_FORBIDDEN, NGX_LOG_INFO,
       "insufficient_scope",
-      ngx_string("The token may not act through this extension") },
+      ngx_string("The token may not act through the required extension") },
 
     { ngx_string("require"), NGX_HTTP_FORBIDDEN, NGX_LOG_INFO,
       "insufficient_scope",
-      ngx_string("The token has no access") },
+      ngx_string("The token does not have access") },
 
     { ngx_string("unavailable"), NGX_HTTP_SERVICE_UNAVAILABLE, NGX_LOG_ERR,
       NULL,
-      ngx_string("The token could not be checked, try again later") },
+      ngx_string("The token could not be checked; try again later") },
 
     { ngx_string("busy"), NGX_HTTP_SERVICE_UNAVAILABLE, NGX_LOG_ERR, NULL,
-      ngx_string("The token could not be checked, try again later") },
+      ngx_string("The token could not be checked; try again later") },
 
     { ngx_string("limited"), NGX_HTTP_TOO_MANY_REQUESTS, NGX_LOG_INFO, NULL,
-      ngx_string("Too many tokens were refused, try again later") }
+      ngx_string("Too many invalid tokens; try again later") }
 };
 
 

@@ -49,7 +49,7 @@ static ngx_http_auth_api_token_error_t
     ngx_http_auth_api_token_object_errors[] =
 {
     { NGX_HTTP_FORBIDDEN,
-      ngx_string("No token was checked here") },
+      ngx_string("The token of this request was not checked") },
 
     { 0, ngx_null_string }
 };

@@ -27,12 +27,11 @@ static ngx_http_auth_api_token_error_t
     ngx_http_auth_api_token_purge_errors[] =
 {
     { NGX_HTTP_NOT_ALLOWED,
-      ngx_string("The method is POST, or DELETE with a token id at the end of "
-                 "the path") },
+      ngx_string("Use POST, or DELETE with an id at the end of the path") },
 
     { NGX_HTTP_BAD_REQUEST,
-      ngx_string("Expected a token id, an account id, \\\"all\\\":true or an "
-                 "event of the platform, in JSON") },
+      ngx_string("Expected JSON with a token id, an account id, "
+                 "\\\"all\\\":true or a platform event") },
 
     { NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
       ngx_string("The body is too large") },
