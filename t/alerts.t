@@ -29,14 +29,14 @@ BreakerOpen bad:
 BreakerOpen left:
     The token API fails for left: the breaker of zone tokens is open
 TurnedAway bad:
-    bad answers 1.961% of the requests that bring a token with 503, as it
-    cannot check it (zone tokens)
+    bad answers 1.961% of the requests that bring a token with 503: it
+    cannot check them (zone tokens)
 TurnedAway places:
-    places answers 100% of the requests that bring a token with 503, as it
-    cannot check it (zone tokens)
+    places answers 100% of the requests that bring a token with 503: it
+    cannot check them (zone tokens)
 TurnedAway noise:
-    noise answers 100% of the requests that bring a token with 503, as it
-    cannot check it (zone tokens)
+    noise answers 100% of the requests that bring a token with 503: it
+    cannot check them (zone tokens)
 LookupsFailing bad:
     17.1% of the lookups of bad fail (zone tokens)
 LookupsSlow bad:
@@ -48,7 +48,7 @@ QueueNotEmpty bad:
     Requests have queued for minutes for a place among the lookups of bad,
     89 of them now (zone tokens)
 ServingStale bad:
-    bad lets 2.00 requests a second pass with facts that have run out (zone
+    bad lets 2.00 requests a second pass with facts that have expired (zone
     tokens)
 DenialsFlood bad:
     bad gets 5.1 tokens a second that are not valid (zone tokens)

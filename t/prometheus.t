@@ -286,7 +286,7 @@ is(join(' ', sort keys %seen), 503, 'nobody new passes');
 my $target = '127.0.0.1:' . port(3);
 my %want = (
     AuthApiTokenBreakerOpen => qr/\AThe token API fails for $target: the breaker of zone tokens is open\z/,
-    AuthApiTokenTurnedAway  => qr/\A$target answers \d[\d.]*% of the requests that bring a token with 503, as it cannot check it \(zone tokens\)\z/,
+    AuthApiTokenTurnedAway  => qr/\A$target answers \d[\d.]*% of the requests that bring a token with 503: it cannot check them \(zone tokens\)\z/,
 );
 
 for my $name (sort keys %want) {

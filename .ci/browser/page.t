@@ -233,7 +233,7 @@ $example = start();
 $Browser->until('nginx is back', <<'END');
 return !/^Cannot reach nginx/m.test(document.body.innerText);
 END
-like(states(), qr/; The figures began anew$/, 'and the figures are others');
+like(states(), qr/; The counters were reset$/, 'and the figures are others');
 volley($example, 50);
 $Browser->until('figures of the new one', <<'END');
 return zones.get('tokens').samples.at(-1).json.requests.pass > 0;

@@ -183,7 +183,7 @@ is(banner(), '', 'nginx again');
 
 $shown = shown();
 
-is($shown->{states}[-1], 'The figures began anew', 'began anew');
+is($shown->{states}[-1], 'The counters were reset', 'reset');
 is_deeply($shown->{now}{'Requests a second'},
           { passed => '3', refused => '0.60', 'not decided' => '0' },
           'from nothing on');
@@ -191,7 +191,7 @@ is($shown->{'Hit ratio'}, '84.6%', 'hit ratio over both');
 is_deeply($shown->{tables}{'Requests by result'},
           { pass => ['130', '30', '0'], unknown => ['26', '6', '0'] },
           'results of both');
-sane('began anew');
+sane('reset');
 
 # the minute is over, and with it what was in it
 
@@ -241,7 +241,7 @@ for ([{ breaker => 'open' }, 'The breaker is open: the token API fails'],
      [{ evictions => { facts => 1 }, evicted_age_seconds => 8 },
       'The zone is full'],
      [{ requests => { %{$calm{requests}}, limited => 1 } },
-      'Somebody tries bad tokens'],
+      'Bad tokens are being tried'],
      [{ requests => { %{$calm{requests}}, insecure => 1 } },
       'Tokens come over plain HTTP'],
      [{ zone_resets => 1 }, 'The zone was reset'])

@@ -191,7 +191,7 @@ my $html = slurp('src/operate/status.html');
 $html =~ s/'\s*\+\s*'//g;
 
 for my $text ($html =~ /'(?:alarm|warn)',\s*'([^']+)'/g,
-              $html =~ /'(The figures[^']+)'/g, $html =~ /missed\('([^']+)'/g)
+              $html =~ /'(The counters[^']+)'/g, $html =~ /missed\('([^']+)'/g)
 {
     $must{page}{$text} = $said{$text} = 'src/operate/status.html';
 }
