@@ -147,7 +147,8 @@ END
 
     heading "nginx with the module, and an emulator of the token API"
     cat <<END
-# Commands begin at the margin.  Another terminal takes them after this one:
+# Commands begin at the margin.  To try them in another terminal, begin there
+# with this one:
 
 END
     say
@@ -269,7 +270,7 @@ END
 curl -sf -X PUT $emulator/tokens/TKN-1001-0005 -d '{"secret":"MADEUPlate"}'
 END
 
-    show "the vendor's token passes, and stays in nginx"
+    show "the vendor's token passes, and nginx remembers what the API said of it"
     row "the vendor's token" <<'END'
 curl -si -H "Authorization: Bearer $vendor" $nginx/orders/1
 END
@@ -284,8 +285,8 @@ END
     has "X-MPT-Modules: MOD-0478,MOD-1756"
     has_not MADEUP
 
-    show "identity that the client made up does not get through"
-    row "the same, with identity made up" X-MPT-Account <<'END'
+    show "identity headers that the client made up do not get through"
+    row "the same, with made-up identity headers" X-MPT-Account <<'END'
 curl -si -H "Authorization: Bearer $vendor" \
     -H 'X-MPT-Account-Id: ACC-6666-6666' \
     -H 'X-MPT-Account-Type: Operations' $nginx/orders/1
@@ -306,8 +307,8 @@ END
     has_not error=
     has '"status":401'
 
-    show "what is not a token at all"
-    row "what is not a token at all" <<'END'
+    show "not a token at all"
+    row "not a token at all" <<'END'
 curl -si -H 'Authorization: Bearer not a token' $nginx/orders/1
 END
     decided 400 malformed -
@@ -322,7 +323,7 @@ END
     has 'error="invalid_token"'
     has '"status":401'
 
-    show "a client's account"
+    show "a token of a client's account, where only vendors may pass"
     row "a client's account" <<'END'
 curl -si -H "Authorization: Bearer $client" $nginx/orders/1
 END
@@ -331,7 +332,7 @@ END
     has 'Accounts of this type'
     has_not scope=\"
 
-    show "without MOD-0478"
+    show "a token without MOD-0478"
     row "without MOD-0478" <<'END'
 curl -si -H "Authorization: Bearer $access" $nginx/orders/1
 END
@@ -360,7 +361,7 @@ END
     decided 401 unknown MISS
     has 'error="invalid_token"'
 
-    show "and enabled again"
+    show "it is enabled again, and passes after a purge"
     tell <<'END'
 curl -sf -X PUT $emulator/tokens/TKN-1001-0001 -d '{"status":"Active"}'
 END
@@ -415,7 +416,7 @@ END
     decided 503 unavailable MISS
     has "Retry-After: 5"
 
-    show "it is not asked again before these 5 seconds are over"
+    show "it is not asked again about that token before these 5 seconds are over"
     tell <<'END'
 curl -sf -X DELETE $emulator/faults/any
 END
@@ -424,14 +425,14 @@ curl -si -H "Authorization: Bearer $late" $nginx/orders/1
 END
     decided 503 unavailable MISS
 
-    show "and is back, when these 5 seconds are over"
+    show "after these 5 seconds it is asked again, and the token passes"
     again "the API is back" X-MPT-Token-Id <<'END'
 curl -si -H "Authorization: Bearer $late" $nginx/orders/1
 END
     decided 200 pass MISS
     has "X-MPT-Token-Id: TKN-1001-0005"
 
-    show "the figures of all that"
+    show "the figures"
     ask <<'END'
 curl -si $operator/status
 END
@@ -462,16 +463,19 @@ curl -X DELETE $operator/purge/TKN-1001-0001
 curl -i -H "Authorization: Bearer $vendor" $nginx/orders/1
 grep unreadable $demo/error.log
 
-# the API takes 3 s to answer, and is well again
+# the API takes 3 s to answer; a request with an unknown token waits for it
 curl -X PUT $emulator/faults/any -d '{"delay":3000}'
+curl -X DELETE $operator/purge/TKN-1001-0005
+curl -s -o /dev/null -w '%{http_code} after %{time_total} s\n' \
+    -H "Authorization: Bearer $late" $nginx/orders/1
 curl -X DELETE $emulator/faults/any
 
-# the figures, for people and for Prometheus; forgetting everything
+# the figures in JSON and for Prometheus; a purge of everything
 curl -s $operator/status | json_pp
 curl -H 'Accept: text/plain' $operator/status
 curl -d '{"all":true}' $operator/purge/
 
-# what the API was asked; all it can be told to do; starting it afresh
+# what the API was asked, what the emulator can do, and how to reset it
 curl -s $emulator/figures | json_pp
 sed '/^use/q' $demo/token-api.pl
 curl -X POST $emulator/reset
@@ -486,7 +490,7 @@ END
 
 summarize() {
     heading "in short"
-    printf '\n    %-44s  %-6s  %-13s  %s\n' asked status result cache
+    printf '\n    %-44s  %-6s  %-13s  %s\n' request status result cache
 
     sed "s/ 2..  /$green&$off/
          s/ 4..  /$yellow&$off/

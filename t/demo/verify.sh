@@ -127,6 +127,7 @@ verify_next() {
     has_tried "HTTP/1.1 401"
     has_tried "HTTP/1.1 403"
     has_tried "Access Management"
+    has_tried "200 after "
     has_tried '"breaker" : "closed"'
     has_tried "auth_api_token_lookups_total"
     has_tried '"purged":'
