@@ -88,6 +88,7 @@ $(BUILD)/names:	FORCE
 	@echo $(NGINX_SRC) $(NGINX_OPTIONS) $(wildcard src/*.c src/*/*.[ch]) \
 		>$@.new
 	@cmp -s $@.new $@ || cp $@.new $@
+	@rm $@.new
 
 FORCE:
 
