@@ -40,6 +40,7 @@ my @others = (
     'limiting connections',
     'limiting requests',
     "malloc($any) failed",
+    "module \"$any\" is already loaded",
     "module \"$any\" is not binary compatible",
     "module \"$any\" version $any instead of $any",
     'no live upstreams',
