@@ -58,6 +58,13 @@ SOURCES =	src/*.c src/*/*.c src/*/*.h
 CONFIGURE =	./configure $(NGINX_OPTIONS) --with-cc='$(CC)' \
 		--with-cc-opt='$(CFLAGS)'
 
+# A path with a blank is two for make and for nginx's makefiles, and "clean"
+# would remove what is at the first of them.
+
+ifneq ($(words $(CURDIR)$(BUILD)),1)
+$(error no blanks are possible in the path of the build: $(BUILD))
+endif
+
 
 all:	deps-build module
 
