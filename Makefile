@@ -65,6 +65,10 @@ ifneq ($(words $(CURDIR)$(BUILD)),1)
 $(error no blanks are possible in the path of the build: $(BUILD))
 endif
 
+# packages come before what needs them
+
+.NOTPARALLEL:
+
 
 all:	deps-build module
 
