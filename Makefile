@@ -94,12 +94,15 @@ $(BUILD)/objs/Makefile:	config src/operate/status.html $(BUILD)/names
 # nginx has to be configured again when a source file is added or removed, and
 # when NGINX_SRC is another nginx
 
+NAMES =		$(NGINX_VERSION) $(NGINX_SRC) $(NGINX_OPTIONS) \
+		$(wildcard src/*.c src/*/*.[ch])
+
+NGINX_VERSION =	$(shell sed -n 's/^.define nginx_version *//p' \
+			$(NGINX_SRC)/src/core/nginx.h 2>/dev/null)
+
 $(BUILD)/names:	FORCE
 	@mkdir -p $(BUILD)
-	@echo $(NGINX_SRC) $(NGINX_OPTIONS) $(wildcard src/*.c src/*/*.[ch]) \
-		>$@.new
-	@cmp -s $@.new $@ || cp $@.new $@
-	@rm $@.new
+	@echo $(NAMES) | cmp -s - $@ || echo $(NAMES) >$@
 
 FORCE:
 
