@@ -42,6 +42,10 @@ like(nginx_t('location / { auth_api_token_cache tokens valid=never; }'),
      qr/invalid value "never"|"valid=never"/, 'a wrong value is found');
 like(nginx_t('http { server { location /a { } location /a { } } }'),
      qr/duplicate location "\/a"/, 'two locations are found');
+like(nginx_t('include auth-api-token/market.conf;'),
+     qr/open\(\).*market\.conf" failed/, 'a missing snippet is found');
+like(nginx_t("auth_api_token api;\nlocation = /_tokens {\n internal;\n}"),
+     qr/has no location "\/_token_api"/, 'what nginx warns of is found');
 is(nginx_t('auth_api_token "api";'), '', 'what is right passes');
 
 my @files = ('README.md', glob 'docs/*.md');
@@ -72,20 +76,21 @@ sub blocks_of {
     my ($file) = @_;
 
     my @blocks;
-    my $text;
+    my ($text, $language);
 
     open my $in, '<', $file or die "$file: $!\n";
 
     while (<$in>) {
         if (defined $text && /^\s*```\s*$/) {
-            push @blocks, [ $. - ($text =~ tr/\n//), $text ];
+            push @blocks, [ $. - ($text =~ tr/\n//), $text ]
+                if $language eq 'nginx' || $text =~ /^\s*auth_api_token.*;$/m;
             undef $text;
 
         } elsif (defined $text) {
             $text .= $_;
 
-        } elsif (/^\s*```nginx\s*$/) {
-            $text = '';
+        } elsif (/^\s*```(\w*)\s*$/) {
+            ($text, $language) = ('', $1);
         }
     }
 
@@ -166,7 +171,7 @@ sub whole {
             if "$at{server}$at{location}" !~ /^auth_api_token_cache/m;
         $at{server} .= 'location = /_token_api { internal;'
                        . " proxy_pass http://127.0.0.1:9; }\n"
-            if !$has->('location = /_token_api');
+            if !$has->('location = /_token_api') && !$has->('internal;');
         $at{server} .= "location /block/ {\n$at{location}}\n"
             if $at{location} ne '';
         $at{http} .= "server {\n$at{server}}\n";
@@ -190,14 +195,15 @@ sub nginx_t {
     $text =~ s/(server\s+)[a-z][a-z0-9.-]*(:\d+[^;{]*;)/${1}127.0.0.1$2/g;
 
     for my $file ($text =~ m{^\s*include\s+([^\s;*]+);}mg) {
-        put($file, '') if !-e "$dir/conf/$file" && $file !~ m{^/};
+        put($file, '') if !-e "$dir/conf/$file"
+                          && $file !~ m{^(?:/|auth-api-token/(?!service-))};
     }
 
     put('nginx.conf', $text);
 
     my $said = `$nginx -t -q -p $dir -e $dir/error.log -c conf/nginx.conf 2>&1`;
 
-    return '' if $? == 0;
+    return '' if $? == 0 && $said eq '';
 
     return "$said$text";
 }

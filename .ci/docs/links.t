@@ -24,7 +24,7 @@ for my $file (@files) {
     my $text = prose($file);
     my @missing;
 
-    while ($text =~ /\]\(([^)\s]+)\)/g) {
+    while ($text =~ /\]\(([^)\s]+)[^)]*\)/g) {
         my $link = $1;
 
         next if $link =~ m{^https?://};
@@ -35,7 +35,9 @@ for my $file (@files) {
 
     # a pattern stands for all that it matches
 
-    while ($text =~ m{`((?:\.ci|conf-examples|docs|src|t)/[\w./*-]*)`}g) {
+    my $folder = qr/\.ci|conf-examples|debian|docs|src|t/;
+
+    while ($text =~ m{`($folder/[\w./*-]*)`}g) {
         my $name = $1;
         my ($found) = glob $name;
 
