@@ -134,8 +134,8 @@ $(NEIGHBOURS):	$(BUILD)/objs/Makefile t/modules/*/*
 
 NGINX =		nginx
 
-nginx_option =	$(shell PATH=$$PATH:/usr/local/sbin:/usr/sbin; $(NGINX) -V 2>&1 \
-			| sed -n 's/.* --$(1)=\([^ ]*\).*/\1/p')
+nginx_v =	PATH=$$PATH:/usr/local/sbin:/usr/sbin; $(NGINX) -V 2>&1
+nginx_option =	$(shell $(nginx_v) | sed -n 's/.* --$(1)=\([^ ]*\).*/\1/p')
 below_prefix =	$(if $(filter /%,$(1)),$(1),$(PREFIX)/$(1))
 
 ifdef PREFIX
@@ -154,6 +154,8 @@ endif
 # nginx's own "make install" does it.
 
 install:	module
+	@test '$(origin NGINX)' = file || ($(nginx_v)) >/dev/null \
+		|| { echo "$(NGINX) is no nginx that runs" >&2; exit 1; }
 	install -d '$(DESTDIR)$(MODULESDIR)' '$(DESTDIR)$(CONFDIR)/auth-api-token'
 	install -m 644 $(MODULE) '$(DESTDIR)$(INSTALLED).new'
 	mv -f '$(DESTDIR)$(INSTALLED).new' '$(DESTDIR)$(INSTALLED)'
