@@ -25,7 +25,8 @@ my %unit = (ms => 1, s => 1000, m => 60_000, h => 3_600_000, d => 86_400_000);
 # the text of each file, without the comments of C
 
 my %files = map { ($_, text_of($_)) }
-            ('README.md', glob('docs/*.md'), glob('src/*.c src/*/*.[ch]'));
+            ('README.md', glob('docs/*.md'), glob('src/*.c src/*/*.[ch]'),
+             grep { -f } glob('conf-examples/* conf-examples/*/*'));
 
 is(join('', map { "$_\n" } complaints(%files)), '',
    'the documentation has the names of the code');
@@ -45,7 +46,8 @@ sub complaints {
             readme(\%tree, $code),
             variables(\%tree, $code),
             results(\%tree, $code),
-            figures(\%tree, $code));
+            figures(\%tree, $code),
+            mentions(\%tree, $code));
 }
 
 
@@ -281,6 +283,41 @@ sub figures {
 }
 
 
+# names anywhere in the documentation and the examples; one that ends with "_"
+# stands for several, as all of them do without it in "$auth_api_token"
+
+sub mentions {
+    my ($tree, $code) = @_;
+
+    my %figure = map { (s/\{.*//r, 1) } keys %{$code->{figures}};
+    my %known = (%{$code->{directives}}, %{$code->{variables}},
+                 auth_api_token => 1);
+    my @complaints;
+
+    for my $file (grep { !m{^src/} } sort keys %$tree) {
+        my $text = $tree->{$file};
+
+        while ($text =~ /(?<![\w-])(\$?\{?)(nginx_)?(auth_api_token(\w*))/g) {
+            my ($variable, $figure, $name, $rest) = ($1 ne '', $2, $3, $4);
+
+            next if $rest =~ /_\z/ || $name eq 'auth_api_token';
+
+            push @complaints, "$file: no $name in the code"
+                if $figure ? !$figure{$rest =~ s/^_|_(?:bucket|count|sum)\z//gr}
+                   : $variable ? !$code->{variables}{$name}
+                   : !$known{$name};
+        }
+
+        push @complaints, map { "$file: no figure $_ in the code" }
+                          grep { !$figure{$_} && $_ ne 'timestamp_seconds'
+                                 && $_ !~ /^auth_api_token/ }
+                          $text =~ /`(?!nginx_)(\w+_(?:total|seconds|bytes|queued))\b/g;
+    }
+
+    return @complaints;
+}
+
+
 sub both {
     my ($what, $code, $docs) = @_;
 
@@ -350,7 +387,7 @@ sub text_of {
 
     my $text = <$in>;
 
-    return $name =~ /\.md\z/ ? $text : $text =~ s{/\*.*?\*/}{}gsr;
+    return $name =~ m{\Asrc/} ? $text =~ s{/\*.*?\*/}{}gsr : $text;
 }
 
 
@@ -519,6 +556,21 @@ sub plant_all {
     plant('a figure of no table', "src/operate/${prefix}_prometheus.c",
           sub { s/"build_info"/"versions"/g },
           qr/row of Figures: none for versions\{version,nginx\}/);
+
+    # names in texts and examples
+
+    plant('a directive in an example', 'conf-examples/nginx.conf',
+          sub { s/auth_api_token_purge\b/auth_api_token_drop/ },
+          qr/nginx\.conf: no auth_api_token_drop in the code/);
+    plant('a variable in a text', 'docs/troubleshooting.md',
+          sub { s/\$auth_api_token_result/\$auth_api_token_module/ },
+          qr/troubleshooting\.md: no auth_api_token_module in the code/);
+    plant('a figure in a text', 'docs/troubleshooting.md',
+          sub { s/`zone_resets_total`/`zone_reset_total`/ },
+          qr/troubleshooting\.md: no figure zone_reset_total in the code/);
+    plant('a figure in an example', 'conf-examples/prometheus/alerts.yml',
+          sub { s/(nginx_auth_api_token_lookups)_/${1}s_/ },
+          qr/alerts\.yml: no auth_api_token_lookupss_/);
 
     # what cannot be read is told, be it all of a table or a row
 
