@@ -135,6 +135,8 @@ $(NEIGHBOURS):	$(BUILD)/objs/Makefile t/modules/*/*
 NGINX =		nginx
 
 nginx_v =	PATH=$$PATH:/usr/local/sbin:/usr/sbin; $(NGINX) -V 2>&1
+nginx_version =	$(shell $(nginx_v) \
+			| sed -n 's/^nginx version: .*\/\([0-9.]*\).*/\1/p')
 nginx_option =	$(shell $(nginx_v) | sed -n 's/.* --$(1)=\([^ ]*\).*/\1/p')
 below_prefix =	$(if $(filter /%,$(1)),$(1),$(PREFIX)/$(1))
 
@@ -149,6 +151,13 @@ CONFDIR =	$(patsubst %/,%,$(dir $(call below_prefix,$(or \
 			$(call nginx_option,conf-path),conf/nginx.conf))))
 endif
 
+# the nginx that the module is for and, unless it goes elsewhere, the one there
+
+SOURCE =	$(shell sed -n 's/^.define NGINX_VERSION *"\(.*\)"/\1/p' \
+			$(NGINX_SRC)/src/core/nginx.h)
+THERE =		$(strip $(if $(filter-out file,$(origin PREFIX) \
+			$(origin MODULESDIR)),,$(nginx_version)))
+
 # A running nginx has the old module's file mapped, so the new module is another
 # file.  Snippets that were changed stay, and the new ones are FILE.default, as
 # nginx's own "make install" does it.
@@ -156,6 +165,8 @@ endif
 install:	module
 	@test '$(origin NGINX)' = file || ($(nginx_v)) >/dev/null \
 		|| { echo "$(NGINX) is no nginx that runs" >&2; exit 1; }
+	@test '$(or $(THERE),$(SOURCE))' = '$(SOURCE)' || { echo \
+		"NGINX_SRC is nginx $(SOURCE), $(NGINX) is $(THERE)" >&2; exit 1; }
 	install -d '$(DESTDIR)$(MODULESDIR)' '$(DESTDIR)$(CONFDIR)/auth-api-token'
 	install -m 644 $(MODULE) '$(DESTDIR)$(INSTALLED).new'
 	mv -f '$(DESTDIR)$(INSTALLED).new' '$(DESTDIR)$(INSTALLED)'
