@@ -153,7 +153,7 @@ endif
 
 # the nginx that the module is for and, unless it goes elsewhere, the one there
 
-SOURCE =	$(shell sed -n 's/^.define NGINX_VERSION *"\(.*\)"/\1/p' \
+BUILT_FOR =	$(shell sed -n 's/^.define NGINX_VERSION *"\(.*\)"/\1/p' \
 			$(NGINX_SRC)/src/core/nginx.h)
 THERE =		$(strip $(if $(filter-out file,$(origin PREFIX) \
 			$(origin MODULESDIR)),,$(nginx_version)))
@@ -165,8 +165,8 @@ THERE =		$(strip $(if $(filter-out file,$(origin PREFIX) \
 install:	module
 	@test '$(origin NGINX)' = file || ($(nginx_v)) >/dev/null \
 		|| { echo "$(NGINX) is no nginx that runs" >&2; exit 1; }
-	@test '$(or $(THERE),$(SOURCE))' = '$(SOURCE)' || { echo \
-		"NGINX_SRC is nginx $(SOURCE), $(NGINX) is $(THERE)" >&2; exit 1; }
+	@test '$(or $(THERE),$(BUILT_FOR))' = '$(BUILT_FOR)' || { echo \
+		"NGINX_SRC is nginx $(BUILT_FOR), $(NGINX) is $(THERE)" >&2; exit 1; }
 	install -d '$(DESTDIR)$(MODULESDIR)' '$(DESTDIR)$(CONFDIR)/auth-api-token'
 	install -m 644 $(MODULE) '$(DESTDIR)$(INSTALLED).new'
 	mv -f '$(DESTDIR)$(INSTALLED).new' '$(DESTDIR)$(INSTALLED)'
