@@ -2,12 +2,14 @@ use lib 't/lib';
 use AuthApiToken;
 use Digest::MD5 qw(md5_hex);
 use Example;
+use Files;
 use Test::More;
 
 # The quick start of README.md, in the nginx.conf of Debian's package as it
 # stands.  .ci/quick-start does the same on a fresh system.
 
-my %debian = map { ($_, text_of("/etc/nginx/$_")) } 'nginx.conf', 'mime.types';
+my %debian = map { ($_, -e "/etc/nginx/$_" ? slurp("/etc/nginx/$_") : '') }
+             'nginx.conf', 'mime.types';
 my ($sum) = (`dpkg-query -W -f '\${Conffiles}' nginx-common 2>/dev/null` // '')
             =~ m{^ /etc/nginx/nginx\.conf (\w+)}m;
 
@@ -29,22 +31,12 @@ my $example = Example->start('quick-start.conf',
         %debian,
         'modules-enabled/50-mod-http-auth-api-token.conf' =>
             "load_module modules/ngx_http_auth_api_token_module.so;\n",
-        'snippets/snakeoil.conf' => text_of('/etc/nginx/snippets/snakeoil.conf')
+        'snippets/snakeoil.conf' => slurp('/etc/nginx/snippets/snakeoil.conf')
     },
     address => { '443' => $tls, '127.0.0.1:8080' => $backend },
     http    => backend($backend));
 
 my $good = token('TKN-1234-5678');
-
-
-sub text_of {
-    my ($name) = @_;
-
-    open my $in, '<', $name or return '';
-    local $/;
-
-    return scalar <$in>;
-}
 
 
 sub ask {

@@ -34,18 +34,6 @@ our $Config = <<'END';
 END
 
 
-sub reload {
-    my $before = () = nginx_log() =~ /exited with code 0/g;
-
-    kill HUP => nginx_pid();
-
-    return until_true('reloaded', sub {
-        my $n = () = nginx_log() =~ /worker process \d+ exited with code 0/g;
-        $n >= $before + 2;
-    });
-}
-
-
 no_long_string();
 run_tests();
 
@@ -62,7 +50,7 @@ is(ask('/t', "idt:TKN-1234-5678:MADEUPwrong$_")->{status}, 401, 'looked up')
 my @children = map { load(\&ask, '/t', 'TKN-1234-5678') } 1 .. 3;
 
 for (1 .. 50) {
-    reload() or last;
+    reload_workers(2) or last;
 }
 
 my ($right, $none, $wrong) = stop(@children);
@@ -105,7 +93,7 @@ for my $change (['tokens:1m', 'tokens:2m', 'MISS'],
     print {$out} $text;
     close $out;
 
-    reload();
+    reload_workers(2);
 
     my $notices = () = nginx_log() =~ /zone "tokens" starts empty/g;
 
@@ -115,7 +103,7 @@ for my $change (['tokens:1m', 'tokens:2m', 'MISS'],
     is(ask('/t', token('TKN-1234-5678'))->{headers}{'x-all'},
        "pass $change->[2]", "$change->[1]: $change->[2]");
 
-    reload();
+    reload_workers(2);
     is(ask('/t', token('TKN-1234-5678'))->{headers}{'x-all'}, 'pass HIT',
        'hit after another reload');
 }
@@ -157,7 +145,7 @@ open my $out, '>', $file or die;
 print {$out} $text;
 close $out;
 
-reload();
+reload_workers(2);
 
 is(ask('/t', token('TKN-1234-5678'))->{headers}{'x-all'}, 'pass HIT', 'hit');
 
@@ -192,7 +180,7 @@ open my $out, '>', $file or die;
 print {$out} $text;
 close $out;
 
-reload();
+reload_workers(2);
 
 ask('/t', "idt:TKN-1234-5678:MADEUP$_") for 61 .. 120;
 
@@ -217,7 +205,7 @@ my @forms = (['', '*', 'pass'], [',"extensions":null', '*', 'pass'],
              [',"$meta":{"omitted":["extensions"]}', '', 'extension']);
 
 for my $reloads (0, 1) {
-    is(reload(), 1, 'reloaded') if $reloads;
+    is(reload_workers(2), 1, 'reloaded') if $reloads;
 
     for my $n (0 .. $#forms) {
         my ($members, $variable, $one) = @{$forms[$n]};
@@ -288,7 +276,7 @@ for my $case ([ 'zone=second:1m', 'zone=second:2m', 'pass HIT pass MISS pass HIT
 
     spew($file, $text);
 
-    reload();
+    reload_workers(2);
 
     is(all(), $case->[2], $case->[1]);
     is(all(), 'pass HIT pass HIT pass HIT', 'and kept');
@@ -309,7 +297,7 @@ is(ask('/t', token('TKN-1234-5678'))->{headers}{'x-all'}, 'pass MISS', 'before')
 for my $case ([ 'gone', $text =~ s/^http \{.*?^\}//msr ], [ 'back', $text ]) {
     spew($file, $case->[1]);
 
-    is(reload(), 1, $case->[0]);
+    is(reload_workers(2), 1, $case->[0]);
 }
 
 is(ask('/t', token('TKN-1234-5678'))->{headers}{'x-all'}, 'pass MISS', 'after');

@@ -50,18 +50,6 @@ our $Config = <<'END';
 END
 
 
-sub reload {
-    my $before = () = nginx_log() =~ /exited with code 0/g;
-
-    kill HUP => nginx_pid();
-
-    return until_true('reloaded', sub {
-        my $n = () = nginx_log() =~ /worker process \d+ exited with code 0/g;
-        $n >= $before + 2;
-    });
-}
-
-
 # the versions of which the log tells, in their order
 
 sub logged {
@@ -118,7 +106,7 @@ is($?, 0, 'a test passes') or diag($output);
 unlike($output, qr/$Name/, 'and says nothing');
 is(logged(), $Version, 'nor does the log');
 
-reload();
+reload_workers(2);
 is(logged(), "$Version $Version", 'reload');
 
 
@@ -141,7 +129,7 @@ my @children = map { load(\&ask, '/t', 'TKN-1234-5678') } 1 .. 2;
 replace_module($Version, $new);
 
 for (1 .. 2) {
-    reload();
+    reload_workers(2);
 
     is(ask('/t', token('TKN-1234-5678'))->{headers}{'x-all'}, 'pass HIT',
        'reload: what is known');

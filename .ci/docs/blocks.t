@@ -6,10 +6,13 @@
 use strict;
 use warnings;
 
+use lib 't/lib';
+
 use Cwd qw(abs_path);
 use File::Basename qw(basename dirname);
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
+use Files;
 use Test::More;
 
 my $nginx = $ENV{TEST_NGINX_BINARY} || 'nginx';
@@ -67,7 +70,7 @@ cmp_ok($blocks, '>', 20, 'blocks');
 my $quick = 'conf-examples/quick-start.conf';
 my ($first) = blocks_of('README.md');
 
-is(text_of($quick) =~ s/\A#[^\n]*\n\n//r, $first->[1], $quick);
+is(slurp($quick) =~ s/\A#[^\n]*\n\n//r, $first->[1], $quick);
 
 done_testing();
 
@@ -222,7 +225,7 @@ sub prepare {
     }
 
     for my $file (glob 'conf-examples/auth-api-token/*') {
-        put('auth-api-token/' . basename($file), text_of($file));
+        put('auth-api-token/' . basename($file), slurp($file));
     }
 
     for my $file (glob '/etc/nginx/*_params') {
@@ -232,21 +235,11 @@ sub prepare {
     system("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=any"
            . " -keyout $dir/key.pem -out $dir/crt.pem 2>$dir/openssl.log"
            . " && cat $dir/key.pem $dir/crt.pem >$dir/any.pem") == 0
-        or die "no certificate: " . text_of("$dir/openssl.log");
+        or die "no certificate: " . slurp("$dir/openssl.log");
 
     put('snippets/snakeoil.conf', "ssl_certificate $dir/any.pem;\n"
                                   . "ssl_certificate_key $dir/any.pem;\n");
     symlink "$dir/any.pem", "$dir/conf/any.pem" or die "any.pem: $!\n";
-}
-
-
-sub text_of {
-    my ($name) = @_;
-
-    open my $in, '<', $name or die "$name: $!\n";
-    local $/;
-
-    return scalar <$in>;
 }
 
 
@@ -255,7 +248,5 @@ sub put {
 
     make_path(dirname("$dir/conf/$name"));
 
-    open my $out, '>', "$dir/conf/$name" or die "$name: $!\n";
-    print $out $text;
-    close $out or die "$name: $!\n";
+    spew("$dir/conf/$name", $text);
 }

@@ -5,10 +5,13 @@
 use strict;
 use warnings;
 
+use lib 't/lib';
+
+use Files;
 use Test::More;
 
 my $header = 'src/conf/ngx_http_auth_api_token_conf.h';
-my ($version) = text_of($header)
+my ($version) = slurp($header)
                 =~ /^#define NGX_HTTP_AUTH_API_TOKEN_VERSION +"(\d+\.\d+\.\d+)"$/m;
 
 ok(defined $version, "$header: $version");
@@ -17,7 +20,7 @@ ok(defined $version, "$header: $version");
 
 my $name = 'ngx_http_auth_api_token_module';
 my $kinds = 'Security|Change|Feature|Workaround|Bugfix';
-my @entries = split /^(?=Changes with )/m, text_of('CHANGES');
+my @entries = split /^(?=Changes with )/m, slurp('CHANGES');
 
 is(shift @entries, "\n", 'CHANGES: an empty line at the top');
 like($entries[0], qr/\AChanges with $name \Q$version\E /, 'the newest');
@@ -39,7 +42,7 @@ for my $entry (@entries) {
 
 # Debian's first entry, the upstream part of it
 
-my ($debian) = text_of('debian/changelog') =~ /\A\S+ \((?:\d+:)?([^)]+)-[^-)]+\) /;
+my ($debian) = slurp('debian/changelog') =~ /\A\S+ \((?:\d+:)?([^)]+)-[^-)]+\) /;
 
 is($debian, $version, 'debian/changelog');
 
@@ -47,19 +50,9 @@ is($debian, $version, 'debian/changelog');
 
 for my $file ('README.md', glob('docs/*.md'), 'SECURITY.md') {
     my @others = grep { $_ ne $version }
-                 text_of($file) =~ m{\Q$name\E[/ ](\d+\.\d+\.\d+)}g;
+                 slurp($file) =~ m{\Q$name\E[/ ](\d+\.\d+\.\d+)}g;
 
     is("@others", '', $file);
 }
 
 done_testing();
-
-
-sub text_of {
-    my ($file) = @_;
-
-    open my $in, '<', $file or die "$file: $!";
-    local $/;
-
-    return scalar <$in>;
-}

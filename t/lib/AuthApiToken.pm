@@ -34,8 +34,8 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(api api_connections client exchange figures moved read_response
                  request_of token until_true all_read nginx_log nginx_pid
-                 worker_pids listen_port check_zone module_version
-                 $Location @IdentityHeaders);
+                 worker_pids reload_workers listen_port check_zone
+                 module_version $Location @IdentityHeaders);
 
 our $Secret = 'MADEUPmadeup0123456789MADEUPmadeup'
               . '0123456789MADEUPmadeup01234567';
@@ -316,6 +316,24 @@ sub nginx_pid {
 
 sub worker_pids {
     return split ' ', `pgrep -P ${\nginx_pid()}`;
+}
+
+
+# reloads, and waits until so many workers of before have ended; needs the log
+# level "notice"
+
+sub reload_workers {
+    my ($workers) = @_;
+
+    my $exited = sub {
+        my $n = () = nginx_log() =~ /worker process \d+ exited with code 0/g;
+        return $n;
+    };
+    my $before = $exited->();
+
+    kill HUP => nginx_pid();
+
+    return until_true('reloaded', sub { $exited->() >= $before + $workers });
 }
 
 
