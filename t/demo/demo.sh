@@ -381,7 +381,7 @@ END
 curl -si -H "Authorization: Bearer $vendor" $plain/orders/1
 END
     decided 403 insecure -
-    has "over HTTPS only"
+    has "only over HTTPS"
 
     show "the location that asks the API is not for clients"
     ask h1 <<'END'
