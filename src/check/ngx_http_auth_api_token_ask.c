@@ -277,6 +277,7 @@ ngx_http_auth_api_token_look_up(ngx_http_request_t *r,
     ngx_http_auth_api_token_ticket_t *ticket)
 {
     ngx_int_t                           rc;
+    ngx_http_auth_api_token_flight_t   *flight;
     ngx_http_auth_api_token_lookup_t   *lookup;
     ngx_http_auth_api_token_verdict_t   verdict;
 
@@ -308,9 +309,9 @@ ngx_http_auth_api_token_look_up(ngx_http_request_t *r,
 
     ctx->waited = 1;
 
-    rc = ngx_http_auth_api_token_park(r, ctx,
-                                  ngx_http_auth_api_token_lookup_flight(lookup),
-                                      0);
+    flight = ngx_http_auth_api_token_lookup_flight(lookup);
+
+    rc = ngx_http_auth_api_token_park(r, ctx, flight, 0);
 
     /* the lookup may end in this call; r is woken by an event even then */
 

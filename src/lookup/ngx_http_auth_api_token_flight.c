@@ -192,14 +192,15 @@ void
 ngx_http_auth_api_token_flight_wake(ngx_http_auth_api_token_flight_t *flight,
     ngx_http_auth_api_token_verdict_t *verdict)
 {
-    ngx_queue_t  *q;
+    ngx_queue_t                       *q;
+    ngx_http_auth_api_token_waiter_t  *waiter;
 
     while (!ngx_queue_empty(&flight->waiters)) {
         q = ngx_queue_head(&flight->waiters);
 
-        ngx_http_auth_api_token_flight_tell(ngx_queue_data(q,
-                                      ngx_http_auth_api_token_waiter_t, queue),
-                                            verdict);
+        waiter = ngx_queue_data(q, ngx_http_auth_api_token_waiter_t, queue);
+
+        ngx_http_auth_api_token_flight_tell(waiter, verdict);
     }
 }
 
@@ -208,13 +209,14 @@ void
 ngx_http_auth_api_token_flight_wake_first(
     ngx_http_auth_api_token_flight_t *flight)
 {
-    ngx_queue_t  *q;
+    ngx_queue_t                       *q;
+    ngx_http_auth_api_token_waiter_t  *waiter;
 
     q = ngx_queue_head(&flight->waiters);
 
-    ngx_http_auth_api_token_flight_tell(ngx_queue_data(q,
-                                      ngx_http_auth_api_token_waiter_t, queue),
-                                        NULL);
+    waiter = ngx_queue_data(q, ngx_http_auth_api_token_waiter_t, queue);
+
+    ngx_http_auth_api_token_flight_tell(waiter, NULL);
 }
 
 

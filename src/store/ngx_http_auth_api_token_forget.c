@@ -77,13 +77,13 @@ ngx_http_auth_api_token_store_purge(ngx_http_auth_api_token_store_t *store,
     if (purge->id.len) {
         n = ngx_http_auth_api_token_forget(store, node_key, node_key,
                                          ngx_http_auth_api_token_match_claimed,
-                                           NULL);
+                                         NULL);
     }
 
     if (purge->account.len || (purge->id.len && opaque)) {
         n += ngx_http_auth_api_token_forget_all(store,
                                           ngx_http_auth_api_token_match_purged,
-                                                purge);
+                                          purge);
     }
 
     ngx_http_auth_api_token_store_lock(store);
@@ -123,7 +123,7 @@ ngx_http_auth_api_token_store_tidy(ngx_http_auth_api_token_store_t *store,
 
     (void) ngx_http_auth_api_token_forget_all(store,
                                              ngx_http_auth_api_token_match_old,
-                                              &now);
+                                             &now);
 }
 
 

@@ -228,7 +228,7 @@ ngx_http_auth_api_token_store_poll(ngx_http_auth_api_token_store_t *store,
 
     if (lease->seq == ticket->seq
         && lease->state == NGX_HTTP_AUTH_API_TOKEN_ASKING
-        && (ngx_msec_int_t) (now - lease->deadline) < 0)
+        && ngx_http_auth_api_token_before(now, lease->deadline))
     {
         return NGX_AGAIN;
     }
