@@ -27,7 +27,7 @@
 #  deps-deb            the same for building Debian's package
 #  deps-demo           the same for the demo
 #  deps-test           the same for the suite
-#  peers               the same for the benchmarks
+#  deps-bench          the same for the benchmarks
 #
 #  The module is built with CC and CFLAGS, against the nginx source in
 #  NGINX_SRC, which is configured with NGINX_OPTIONS.  "make install" puts it
@@ -74,7 +74,7 @@ all:	deps-build module
 
 # the Debian packages that each needs
 
-deps-build deps-deb deps-demo deps-test:
+deps-build deps-deb deps-demo deps-test deps-bench:
 	.ci/deps $(@:deps-%=%)
 
 module:	$(MODULE)
@@ -94,10 +94,10 @@ $(BUILD)/objs/Makefile:	config src/operate/status.html $(BUILD)/names
 # nginx has to be configured again when a source file is added or removed, and
 # when NGINX_SRC is another nginx
 
-NAMES =		$(NGINX_VERSION) $(NGINX_SRC) $(NGINX_OPTIONS) \
+NAMES =		$(BUILT_FOR) $(NGINX_SRC) $(NGINX_OPTIONS) \
 		$(wildcard src/*.c src/*/*.[ch])
 
-NGINX_VERSION =	$(shell sed -n 's/^.define nginx_version *//p' \
+BUILT_FOR =	$(shell sed -n 's/^.define NGINX_VERSION *"\(.*\)"/\1/p' \
 			$(NGINX_SRC)/src/core/nginx.h 2>/dev/null)
 
 $(BUILD)/names:	FORCE
@@ -151,12 +151,10 @@ CONFDIR =	$(patsubst %/,%,$(dir $(call below_prefix,$(or \
 			$(call nginx_option,conf-path),conf/nginx.conf))))
 endif
 
-# the nginx that the module is for and, unless it goes elsewhere, the one there
+# the version of the nginx there, unless the module goes elsewhere
 
-BUILT_FOR =	$(shell sed -n 's/^.define NGINX_VERSION *"\(.*\)"/\1/p' \
-			$(NGINX_SRC)/src/core/nginx.h)
-THERE =		$(strip $(if $(filter-out file,$(origin PREFIX) \
-			$(origin MODULESDIR)),,$(nginx_version)))
+THERE =		$(if $(filter-out file,$(origin PREFIX) \
+			$(origin MODULESDIR)),,$(nginx_version))
 
 # A running nginx has the old module's file mapped, so the new module is another
 # file.  Snippets that were changed stay, and the new ones are FILE.default, as
@@ -204,14 +202,7 @@ deb:	deps-deb
 demo:	deps-demo module
 	@t/demo/demo.sh $(MODULE) $(CHECK)
 
-# for "bench", which also measures others; t/bench/store needs nginx's sources
-
-PEERS =		lua-cjson strace valgrind wrk
-
-peers:
-	.ci/deps test dpkg-dev $(PEERS)
-
-bench:	peers module
+bench:	deps-bench module
 	t/bench/run $(MODULE) $(TABLES)
 	test -x $(BUILD)/plain/nginx || .ci/nginx $(BUILD)/plain
 	t/bench/store $(BUILD)/plain
@@ -239,5 +230,5 @@ coverage:	deps-test module $(ZONE) $(NEIGHBOURS)
 clean:
 	rm -rf $(BUILD) t/servroot*
 
-.PHONY:	FORCE all deps-build deps-deb deps-demo deps-test module install test \
-		help deb demo peers bench $(CHECKS:%=check-%) fuzz coverage clean
+.PHONY:	FORCE all deps-build deps-deb deps-demo deps-test deps-bench module \
+		install test help deb demo bench $(CHECKS:%=check-%) fuzz coverage clean
