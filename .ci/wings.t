@@ -1,5 +1,3 @@
-#!/usr/bin/perl
-
 # Breaks each rule of .ci/wings in a tree of its own, in which p_ stands for the
 # prefix of all names.
 

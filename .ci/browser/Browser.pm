@@ -27,6 +27,7 @@ sub start {
     my ($class) = @_;
 
     my $dir = tempdir(CLEANUP => 1);
+
     # a group of its own, as Chromium may outlive it
 
     my $pid = open my $out, '-|', 'setsid', 'chromedriver', '--port=0',

@@ -1,5 +1,3 @@
-#!/usr/bin/perl
-
 # The status page in Chromium, with a real nginx and the emulator.  PAGE_SAMPLES
 # is how many figures the screenshots in build/page/ show at least, one in two
 # seconds.

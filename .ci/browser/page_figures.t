@@ -1,5 +1,3 @@
-#!/usr/bin/perl
-
 # The status page with figures that the test makes up: what it has to show of
 # them, and how it looks in trouble.
 

@@ -4,7 +4,10 @@
 use strict;
 use warnings;
 
+use lib 't/lib';
+
 use File::Basename qw(dirname);
+use Files;
 use Test::More;
 
 my @files = qw(README.md CONTRIBUTING.md SECURITY.md
@@ -132,8 +135,5 @@ sub anchor {
 sub prose {
     my ($file) = @_;
 
-    open my $in, '<', $file or die "$file: $!\n";
-    local $/;
-
-    return scalar(<$in>) =~ s/^\s*```.*?^\s*```\s*$//gmsr;
+    return slurp($file) =~ s/^\s*```.*?^\s*```\s*$//gmsr;
 }

@@ -1,5 +1,3 @@
-#!/usr/bin/perl
-
 # docs/troubleshooting.md has each text that the module writes for operators,
 # and no other.
 #
@@ -10,10 +8,12 @@
 use strict;
 use warnings;
 
-use FindBin ();
+use lib 't/lib';
+
+use Encode qw(decode);
+use Files;
 use Test::More;
 
-my $top = "$FindBin::Bin/../..";
 my $page = 'docs/troubleshooting.md';
 my $any = "\x{2026}";
 
@@ -60,15 +60,10 @@ my @others = (
 my %words = map { $_ => 0 } qw(directio fcntl limit_req map);
 
 
-sub slurp {
+sub text_of {
     my ($file) = @_;
 
-    open my $in, '<:encoding(UTF-8)', "$top/$file" or die "$file: $!\n";
-    local $/;
-    my $text = <$in>;
-    close $in;
-
-    return $text;
+    return decode('UTF-8', slurp($file));
 }
 
 
@@ -111,8 +106,7 @@ sub statement {
 
 my (%said, %must);
 
-my %code = map { my $file = s{\A\Q$top\E/}{}r; ($file, slurp($file)) }
-           glob "$top/src/*.c $top/src/*/*.[ch]";
+my %code = map { ($_, text_of($_)) } glob 'src/*.c src/*/*.[ch]';
 
 # macros that are strings; the version is a value like any other
 
@@ -187,7 +181,7 @@ for my $file (sort keys %code) {
 
 # and what the status page says is wrong, in JavaScript
 
-my $html = slurp('src/operate/status.html');
+my $html = text_of('src/operate/status.html');
 
 $html =~ s/'\s*\+\s*'//g;
 
@@ -212,7 +206,7 @@ for my $kind (sort keys %least) {
 
 my ($blocks, %first) = '';
 
-for my $line (split /\n/, slurp($page)) {
+for my $line (split /\n/, text_of($page)) {
     $blocks .= "$1 " if $line =~ /\A {4}(\S.*)/;
 
     my ($cell) = $line =~ /\A\|(.*?)\|/ or next;

@@ -1,5 +1,3 @@
-#!/usr/bin/perl
-
 # Reloads under load, and what they leave in the memory of the master process:
 #
 #     reload.t NGINX VALGRIND

@@ -11,10 +11,10 @@ use warnings;
 
 use AuthApiToken qw(until_true);
 use File::Path qw(make_path remove_tree);
+use Files;
 use POSIX ();
 use Time::HiRes qw(sleep);
-use parent -norequire, 'Child';
-use Child ();
+use parent qw(Child);
 
 # the members of inject_page_t
 
@@ -68,9 +68,7 @@ sub start {
 sub configure {
     my ($self, $config) = @_;
 
-    open my $out, '>', "$self->{dir}/conf/nginx.conf" or die "nginx.conf: $!";
-    print {$out} $config;
-    close $out or die "nginx.conf: $!";
+    spew("$self->{dir}/conf/nginx.conf", $config);
 }
 
 
