@@ -23,6 +23,13 @@ uint64_t  seed;
 
 static int  slots;
 
+static const char  requests[] =
+    "requests_total{zone=\"%s\",result=\"%s\"}";
+static const char  dry[] =
+    "requests_total{zone=\"%s\",result=\"%s\",dry_run=\"on\"}";
+static const char  lookups_of[] =
+    "lookups_total{zone=\"%s\",outcome=\"%s\"}";
+
 
 static uint64_t
 chaos_figure(const char *body, const char *fmt, int zone, const char *value)
@@ -33,14 +40,6 @@ chaos_figure(const char *body, const char *fmt, int zone, const char *value)
 
     return nginx_figure(body, name);
 }
-
-
-static const char  requests[] =
-    "requests_total{zone=\"%s\",result=\"%s\"}";
-static const char  dry[] =
-    "requests_total{zone=\"%s\",result=\"%s\",dry_run=\"on\"}";
-static const char  lookups_of[] =
-    "lookups_total{zone=\"%s\",outcome=\"%s\"}";
 
 
 /* figures against what was counted here, since the zone began */
