@@ -77,8 +77,8 @@ typedef struct {
 
 
 /*
- * Returns the context of the main request of r, or NULL if there is none: one is
- * made where the check is on, and for a problem body.
+ * Returns the context of the main request of r, or NULL if there is none: one
+ * is made where the check is on, and for a problem body.
  */
 
 ngx_http_auth_api_token_ctx_t *ngx_http_auth_api_token_get_ctx(
