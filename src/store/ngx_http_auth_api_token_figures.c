@@ -17,7 +17,7 @@ ngx_msec_t  ngx_http_auth_api_token_latencies[
 
 
 ngx_uint_t
-ngx_http_auth_api_token_latency(ngx_msec_t ms)
+ngx_http_auth_api_token_latency_bucket(ngx_msec_t ms)
 {
     ngx_uint_t  i;
 
@@ -37,7 +37,7 @@ ngx_http_auth_api_token_store_waited(ngx_http_auth_api_token_store_t *store,
 {
     ngx_uint_t  i;
 
-    i = ngx_http_auth_api_token_latency(ms);
+    i = ngx_http_auth_api_token_latency_bucket(ms);
 
     (void) ngx_atomic_fetch_add(&store->counters.waited[i], 1);
     (void) ngx_atomic_fetch_add(&store->counters.waited_sum, ms);

@@ -120,7 +120,7 @@ extern ngx_msec_t  ngx_http_auth_api_token_latencies[
  * of the store.
  */
 
-ngx_uint_t ngx_http_auth_api_token_latency(ngx_msec_t ms);
+ngx_uint_t ngx_http_auth_api_token_latency_bucket(ngx_msec_t ms);
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_FIGURES_H_INCLUDED_ */

@@ -466,7 +466,7 @@ ngx_http_auth_api_token_store_end(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_lease_t  *lease;
 
     ms = question->now - verdict->asked - verdict->age;
-    i = ngx_http_auth_api_token_latency(ms);
+    i = ngx_http_auth_api_token_latency_bucket(ms);
 
     ngx_http_auth_api_token_store_lock(store);
     ngx_http_auth_api_token_store_change(store);
