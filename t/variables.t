@@ -230,3 +230,15 @@ my $file = Test::Nginx::Util::server_root() . '/logs/all.log';
 
 until_true('a line', sub { -s $file });
 is(`cat $file`, "412 TKN-1234-5678,pass,TKN-1234-5678\n", 'in the log, too');
+
+
+
+=== TEST 12: the claimed id where nothing is checked, and a problem is sent
+--- http_config
+    auth_api_token_zone zone=tokens:1m;
+--- config eval
+"    add_header X-All \"$::All\" always;\n" . <<'END';
+    location /purge { auth_api_token_purge tokens; }
+END
+--- perl
+is(ask('/purge', $::Good), 'TKN-1234-5678||||||||-|', 'a problem');

@@ -24,7 +24,15 @@ ngx_http_auth_api_token_claimed_id_variable(ngx_http_request_t *r,
     ngx_http_auth_api_token_ctx_t  *ctx;
 
     ctx = ngx_http_auth_api_token_get_ctx(r);
-    claimed = ctx ? &ctx->id : ngx_http_auth_api_token_lookup_id(r);
+
+    /* a context that is only for a problem body has read no credential */
+
+    if (ctx && (ctx->reason || ctx->token.len)) {
+        claimed = &ctx->id;
+
+    } else {
+        claimed = ngx_http_auth_api_token_lookup_id(r);
+    }
 
     if (claimed) {
         ngx_http_auth_api_token_set_variable(v, claimed);
