@@ -59,6 +59,7 @@ static loc_conf_t        loc_conf;
 static main_conf_t       main_conf;
 static ngx_conf_t        cf;
 
+ngx_uint_t               ngx_test_config;
 ngx_module_t             ngx_http_module;
 ngx_module_t             ngx_http_auth_api_token_module;
 
