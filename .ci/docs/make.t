@@ -6,6 +6,9 @@
 use strict;
 use warnings;
 
+use lib 't/lib';
+
+use Files;
 use Test::More;
 
 my ($phony) = `make -npr help` =~ /^\.PHONY: (.*)/m;
@@ -22,10 +25,8 @@ my $named = 0;
 for my $file ('README.md', 'CONTRIBUTING.md', glob('docs/*.md'),
               'debian/README.Debian', 'conf-examples/fleet/README.md')
 {
-    open my $in, '<', $file or die "$file: $!\n";
-
     my @names = map { /^\s*(?:sudo\ )?make\ ([a-z-]+)(?:\ [A-Z]+=|$)
-                       | [`"]make\ ([a-z-]+)/x } <$in>;
+                       | [`"]make\ ([a-z-]+)/x } split /^/, slurp($file);
     my @wrong = grep { my $name = $_; !grep { $_ eq $name } @targets }
                 grep { defined } @names;
 

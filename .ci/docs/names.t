@@ -8,8 +8,10 @@ use strict;
 use warnings;
 
 use FindBin ();
-use lib $FindBin::RealBin;
+use lib $FindBin::RealBin, 't/lib';
 use Code qw(code);
+use Encode qw(decode);
+use Files;
 use Test::More;
 
 my $prefix = 'ngx_http_auth_api_token';
@@ -382,10 +384,7 @@ sub file {
 sub text_of {
     my ($name) = @_;
 
-    open my $in, '<:encoding(UTF-8)', $name or die "$name: $!\n";
-    local $/;
-
-    my $text = <$in>;
+    my $text = decode('UTF-8', slurp($name));
 
     return $name =~ m{\Asrc/} ? $text =~ s{/\*.*?\*/}{}gsr : $text;
 }
