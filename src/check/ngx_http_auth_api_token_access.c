@@ -330,7 +330,7 @@ ngx_http_auth_api_token_end_wait(ngx_http_auth_api_token_ctx_t *ctx,
     ctx->waiting = 0;
 
     if (alcf->figures) {
-        ngx_http_auth_api_token_store_waited(alcf->figures->zone->store,
+        ngx_http_auth_api_token_count_waited(alcf->figures->zone->counters,
                                              ngx_current_msec - ctx->began);
     }
 

@@ -51,7 +51,7 @@ typedef struct {
 
 typedef struct {
     ngx_http_auth_api_token_store_t     *store;
-    ngx_http_auth_api_token_counters_t  *counters;   /* of the store */
+    ngx_http_auth_api_token_counters_t  *counters;   /* the worker's */
     ngx_uint_t                           lookups;
     ngx_uint_t                           queue;
     ngx_uint_t                           denied;     /* per cent */

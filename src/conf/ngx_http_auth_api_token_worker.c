@@ -10,8 +10,6 @@
 #include "ngx_http_auth_api_token_conf.h"
 
 
-static void ngx_http_auth_api_token_release(ngx_cycle_t *cycle,
-    ngx_uint_t (*gone)(ngx_pid_t pid));
 static ngx_uint_t ngx_http_auth_api_token_going(ngx_pid_t pid);
 static void ngx_http_auth_api_token_init_tidy(ngx_cycle_t *cycle);
 
@@ -19,8 +17,30 @@ static void ngx_http_auth_api_token_init_tidy(ngx_cycle_t *cycle);
 ngx_int_t
 ngx_http_auth_api_token_init_process(ngx_cycle_t *cycle)
 {
-    ngx_http_auth_api_token_release(cycle, ngx_http_auth_api_token_gone);
-    ngx_http_auth_api_token_release(cycle, ngx_http_auth_api_token_going);
+    ngx_uint_t                            i;
+    ngx_shm_zone_t                      **shm_zone;
+    ngx_http_auth_api_token_zone_t       *zone;
+    ngx_http_auth_api_token_main_conf_t  *amcf;
+
+    amcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_auth_api_token_module);
+    if (amcf == NULL) {
+        return NGX_OK;
+    }
+
+    shm_zone = amcf->zones.elts;
+
+    for (i = 0; i < amcf->zones.nelts; i++) {
+        zone = shm_zone[i]->data;
+
+        zone->counters = ngx_http_auth_api_token_store_counters(zone->store,
+                                                                ngx_worker);
+
+        ngx_http_auth_api_token_store_release(zone->store,
+                                              ngx_http_auth_api_token_gone);
+        ngx_http_auth_api_token_store_release(zone->store,
+                                              ngx_http_auth_api_token_going);
+    }
 
     ngx_http_auth_api_token_init_tidy(cycle);
 
@@ -30,14 +50,6 @@ ngx_http_auth_api_token_init_process(ngx_cycle_t *cycle)
 
 void
 ngx_http_auth_api_token_exit_process(ngx_cycle_t *cycle)
-{
-    ngx_http_auth_api_token_release(cycle, ngx_http_auth_api_token_going);
-}
-
-
-static void
-ngx_http_auth_api_token_release(ngx_cycle_t *cycle,
-    ngx_uint_t (*gone)(ngx_pid_t pid))
 {
     ngx_uint_t                            i;
     ngx_shm_zone_t                      **shm_zone;
@@ -55,7 +67,8 @@ ngx_http_auth_api_token_release(ngx_cycle_t *cycle,
     for (i = 0; i < amcf->zones.nelts; i++) {
         zone = shm_zone[i]->data;
 
-        ngx_http_auth_api_token_store_release(zone->store, gone);
+        ngx_http_auth_api_token_store_release(zone->store,
+                                              ngx_http_auth_api_token_going);
     }
 }
 

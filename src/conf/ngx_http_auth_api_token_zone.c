@@ -247,8 +247,6 @@ ngx_http_auth_api_token_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         ngx_http_auth_api_token_store_limits(zone->store, zone->queue,
                                              zone->denied);
 
-        zone->counters = ngx_http_auth_api_token_store_counters(zone->store);
-
         return NGX_OK;
     }
 
@@ -282,8 +280,6 @@ ngx_http_auth_api_token_init_zone(ngx_shm_zone_t *shm_zone, void *data)
                       &shm_zone->shm.name);
         return NGX_ERROR;
     }
-
-    zone->counters = ngx_http_auth_api_token_store_counters(zone->store);
 
     shpool->data = zone->store;
 

@@ -51,19 +51,19 @@ ngx_http_auth_api_token_metric_t  ngx_http_auth_api_token_metrics[] = {
 
     { "lookups", "lookups_total", "counter",
       "Lookups that ended, by outcome.",
-      ngx_http_auth_api_token_offset(counters.lookups), 0,
+      ngx_http_auth_api_token_offset(totals.lookups), 0,
       "outcome", ngx_http_auth_api_token_metric_outcome,
       NGX_HTTP_AUTH_API_TOKEN_REASONS, "", 0 },
 
     { "lookup_duration_seconds", "lookup_duration_seconds", "histogram",
       "How long lookups took.",
-      ngx_http_auth_api_token_offset(counters.latencies),
-      ngx_http_auth_api_token_offset(counters.latency_sum),
+      ngx_http_auth_api_token_offset(totals.latencies),
+      ngx_http_auth_api_token_offset(totals.latency_sum),
       NULL, NULL, 0, "", 0 },
 
     { "refreshes", "refreshes_total", "counter",
       "Lookups begun before facts ran out.",
-      ngx_http_auth_api_token_offset(counters.refreshes), 0,
+      ngx_http_auth_api_token_offset(totals.refreshes), 0,
       NULL, NULL, 0, "", 0 },
 
     { "lookups_in_flight", "lookups_in_flight", "gauge",
@@ -94,7 +94,7 @@ ngx_http_auth_api_token_metric_t  ngx_http_auth_api_token_metrics[] = {
 
     { "breaker_opened", "breaker_opened_total", "counter",
       "How often the breaker opened.",
-      ngx_http_auth_api_token_offset(counters.opened), 0,
+      ngx_http_auth_api_token_offset(totals.opened), 0,
       NULL, NULL, 0, "", 0 },
 
     { "zone_records", "zone_records", "gauge",
@@ -116,29 +116,29 @@ ngx_http_auth_api_token_metric_t  ngx_http_auth_api_token_metrics[] = {
 
     { "evictions", "evictions_total", "counter",
       "Records evicted to make room.",
-      ngx_http_auth_api_token_offset(counters.evicted), 0,
+      ngx_http_auth_api_token_offset(totals.evicted), 0,
       "kind", ngx_http_auth_api_token_metric_kind,
       NGX_HTTP_AUTH_API_TOKEN_KINDS, "", 0 },
 
     { "evicted_age_seconds", "evicted_age_seconds", "gauge",
       "Age of the last facts evicted.",
-      ngx_http_auth_api_token_offset(counters.evicted_age), 0,
+      ngx_http_auth_api_token_offset(totals.evicted_age), 0,
       NULL, NULL, 0, "", NGX_HTTP_AUTH_API_TOKEN_METRIC_MS
                          |NGX_HTTP_AUTH_API_TOKEN_METRIC_OPTIONAL },
 
     { "purge_requests", "purge_requests_total", "counter",
       "Requests to purge.",
-      ngx_http_auth_api_token_offset(counters.purges), 0,
+      ngx_http_auth_api_token_offset(totals.purges), 0,
       NULL, NULL, 0, "", 0 },
 
     { "purged_records", "purged_records_total", "counter",
       "Records purged.",
-      ngx_http_auth_api_token_offset(counters.purged), 0,
+      ngx_http_auth_api_token_offset(totals.purged), 0,
       NULL, NULL, 0, "", 0 },
 
     { "zone_resets", "zone_resets_total", "counter",
       "How often the zone was emptied after a worker died.",
-      ngx_http_auth_api_token_offset(counters.resets), 0,
+      ngx_http_auth_api_token_offset(totals.resets), 0,
       NULL, NULL, 0, "", 0 },
 
     { NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, 0, NULL, 0 }

@@ -20,6 +20,8 @@ ngx_http_auth_api_token_store_overhead(ngx_uint_t lookups)
     return lookups * sizeof(ngx_http_auth_api_token_lease_t)
            + NGX_HTTP_AUTH_API_TOKEN_QUEUES
              * sizeof(ngx_http_auth_api_token_queue_t)
+           + NGX_HTTP_AUTH_API_TOKEN_WORKERS
+             * sizeof(ngx_http_auth_api_token_worker_t)
            + NGX_HTTP_AUTH_API_TOKEN_LAYOUT;
 }
 
@@ -29,7 +31,7 @@ ngx_http_auth_api_token_store_create(void *addr, size_t size,
     ngx_shmtx_t *mutex, u_char *secret, ngx_uint_t lookups, ngx_uint_t queue,
     ngx_uint_t denied)
 {
-    size_t                            len;
+    size_t                            len, workers;
     u_char                           *end;
     uint32_t                          nroots, shift;
     ngx_http_auth_api_token_store_t  *store;
@@ -37,8 +39,14 @@ ngx_http_auth_api_token_store_create(void *addr, size_t size,
     store = addr;
     end = (u_char *) addr + size;
 
-    len = offsetof(ngx_http_auth_api_token_store_t, leases)
-          + lookups * sizeof(ngx_http_auth_api_token_lease_t);
+    /* the store begins with a page, so these do with a cache line */
+
+    workers = ngx_align(offsetof(ngx_http_auth_api_token_store_t, leases)
+                        + lookups * sizeof(ngx_http_auth_api_token_lease_t),
+                        sizeof(ngx_http_auth_api_token_worker_t));
+
+    len = workers + NGX_HTTP_AUTH_API_TOKEN_WORKERS
+                    * sizeof(ngx_http_auth_api_token_worker_t);
 
     if (size < len) {
         return NULL;
@@ -67,6 +75,9 @@ ngx_http_auth_api_token_store_create(void *addr, size_t size,
     store->layout = NGX_HTTP_AUTH_API_TOKEN_LAYOUT;
     store->lookups = lookups;
     store->mutex = mutex;
+
+    store->workers = (ngx_http_auth_api_token_worker_t *)
+                         ((u_char *) addr + workers);
 
     store->nroots = nroots;
     store->shift = shift;

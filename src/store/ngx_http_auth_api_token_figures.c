@@ -9,6 +9,11 @@
 #include "ngx_http_auth_api_token_recover.h"
 
 
+static void ngx_http_auth_api_token_add_counters(
+    ngx_http_auth_api_token_counters_t *sum,
+    ngx_http_auth_api_token_counters_t *counters);
+
+
 ngx_msec_t  ngx_http_auth_api_token_latencies[
     NGX_HTTP_AUTH_API_TOKEN_LATENCIES] =
 {
@@ -32,22 +37,23 @@ ngx_http_auth_api_token_latency_bucket(ngx_msec_t ms)
 
 
 void
-ngx_http_auth_api_token_store_waited(ngx_http_auth_api_token_store_t *store,
-    ngx_msec_t ms)
+ngx_http_auth_api_token_count_waited(
+    ngx_http_auth_api_token_counters_t *counters, ngx_msec_t ms)
 {
     ngx_uint_t  i;
 
     i = ngx_http_auth_api_token_latency_bucket(ms);
 
-    (void) ngx_atomic_fetch_add(&store->counters.waited[i], 1);
-    (void) ngx_atomic_fetch_add(&store->counters.waited_sum, ms);
+    (void) ngx_atomic_fetch_add(&counters->waited[i], 1);
+    (void) ngx_atomic_fetch_add(&counters->waited_sum, ms);
 }
 
 
 ngx_http_auth_api_token_counters_t *
-ngx_http_auth_api_token_store_counters(ngx_http_auth_api_token_store_t *store)
+ngx_http_auth_api_token_store_counters(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t worker)
 {
-    return &store->counters;
+    return &store->workers[worker % NGX_HTTP_AUTH_API_TOKEN_WORKERS].counters;
 }
 
 
@@ -60,11 +66,16 @@ ngx_http_auth_api_token_store_figures(ngx_http_auth_api_token_store_t *store,
 
     ngx_memzero(figures, sizeof(ngx_http_auth_api_token_figures_t));
 
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_WORKERS; i++) {
+        ngx_http_auth_api_token_add_counters(&figures->counters,
+                                             &store->workers[i].counters);
+    }
+
     probe = 0;
 
     ngx_http_auth_api_token_store_lock(store);
 
-    figures->counters = store->counters;
+    figures->totals = store->totals;
 
     for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_KINDS; i++) {
         figures->entries[i] = store->entries[i];
@@ -91,4 +102,24 @@ ngx_http_auth_api_token_store_figures(ngx_http_auth_api_token_store_t *store,
     figures->probing = figures->open && probe;
 
     ngx_http_auth_api_token_store_unlock(store);
+}
+
+
+static void
+ngx_http_auth_api_token_add_counters(ngx_http_auth_api_token_counters_t *sum,
+    ngx_http_auth_api_token_counters_t *counters)
+{
+    ngx_uint_t     i;
+    ngx_atomic_t  *to, *from, success;
+
+    success = ngx_max(sum->success, counters->success);
+
+    to = (ngx_atomic_t *) sum;
+    from = (ngx_atomic_t *) counters;
+
+    for (i = 0; i < sizeof(*sum) / sizeof(ngx_atomic_t); i++) {
+        to[i] += from[i];
+    }
+
+    sum->success = success;
 }

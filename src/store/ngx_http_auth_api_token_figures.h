@@ -40,34 +40,44 @@ typedef enum {
 
 
 /*
- * The counters.  They are in the store, and some are incremented without the
- * mutex.  A new one changes the layout of the store, and so LAYOUT.
+ * Counters are in the store.  A new one changes its layout, and so LAYOUT.
+ *
+ * Those of requests are incremented without the mutex, by each worker in cache
+ * lines of its own, so that workers do not wait for each other's.  Workers may
+ * share them, so increments have to be atomic.
  */
 
 typedef struct {
     ngx_atomic_t       requests[NGX_HTTP_AUTH_API_TOKEN_REASONS];
     ngx_atomic_t       dry_run[NGX_HTTP_AUTH_API_TOKEN_REASONS];
     ngx_atomic_t       cache[NGX_HTTP_AUTH_API_TOKEN_CACHE_STATUSES];
+    ngx_atomic_t       waited[NGX_HTTP_AUTH_API_TOKEN_LATENCIES + 1];
+    ngx_atomic_t       waited_sum;     /* ms */
+    ngx_atomic_t       success;        /* the last lookup's, Unix time */
+} ngx_http_auth_api_token_counters_t;
+
+
+/* what is counted with the mutex */
+
+typedef struct {
     ngx_atomic_t       lookups[NGX_HTTP_AUTH_API_TOKEN_REASONS];
     ngx_atomic_t       latencies[NGX_HTTP_AUTH_API_TOKEN_LATENCIES + 1];
     ngx_atomic_t       latency_sum;    /* ms */
-    ngx_atomic_t       waited[NGX_HTTP_AUTH_API_TOKEN_LATENCIES + 1];
-    ngx_atomic_t       waited_sum;     /* ms */
     ngx_atomic_t       refreshes;
-    ngx_atomic_t       success;        /* the last one, Unix time */
     ngx_atomic_t       purges;
     ngx_atomic_t       purged;         /* records */
     ngx_atomic_t       opened;         /* the breaker was */
     ngx_atomic_t       resets;
     ngx_atomic_t       evicted[NGX_HTTP_AUTH_API_TOKEN_KINDS];
     ngx_atomic_t       evicted_age;    /* of the last facts, ms; 0: none */
-} ngx_http_auth_api_token_counters_t;
+} ngx_http_auth_api_token_totals_t;
 
 
 /* a store at one moment; all have one type, so that a table can name them */
 
 typedef struct {
-    ngx_http_auth_api_token_counters_t  counters;
+    ngx_http_auth_api_token_counters_t  counters;  /* of all workers */
+    ngx_http_auth_api_token_totals_t    totals;
 
     ngx_atomic_uint_t  capacity;       /* bytes there are for records */
     ngx_atomic_uint_t  bytes[NGX_HTTP_AUTH_API_TOKEN_KINDS];
@@ -81,23 +91,24 @@ typedef struct {
 
 
 /*
- * Returns the counters, which are in the store.
+ * Returns the counters of a worker, which are in the store.  Nothing is given
+ * back when it ends: the next worker of the same number goes on counting.
  */
 
 ngx_http_auth_api_token_counters_t *ngx_http_auth_api_token_store_counters(
-    ngx_http_auth_api_token_store_t *store);
+    ngx_http_auth_api_token_store_t *store, ngx_uint_t worker);
 
 
 /*
  * Counts how long a client waited for a verdict; takes no mutex.
  */
 
-void ngx_http_auth_api_token_store_waited(
-    ngx_http_auth_api_token_store_t *store, ngx_msec_t ms);
+void ngx_http_auth_api_token_count_waited(
+    ngx_http_auth_api_token_counters_t *counters, ngx_msec_t ms);
 
 
 /*
- * Copies the counters, and tells how full the store is, how many lookups are
+ * Adds up the counters, and tells how full the store is, how many lookups are
  * under way, and how many requests are queued.
  */
 

@@ -88,8 +88,8 @@ ngx_http_auth_api_token_store_purge(ngx_http_auth_api_token_store_t *store,
 
     ngx_http_auth_api_token_store_lock(store);
 
-    store->counters.purges++;
-    store->counters.purged += n;
+    store->totals.purges++;
+    store->totals.purged += n;
 
     ngx_http_auth_api_token_store_unlock(store);
 
@@ -193,7 +193,6 @@ ngx_http_auth_api_token_forget(ngx_http_auth_api_token_store_t *store,
 
     do {
         ngx_http_auth_api_token_store_lock(store);
-        ngx_http_auth_api_token_store_change(store);
 
         next = ngx_http_auth_api_token_index_from(store, first, key);
 
@@ -208,6 +207,7 @@ ngx_http_auth_api_token_forget(ngx_http_auth_api_token_store_t *store,
             next = ngx_http_auth_api_token_index_next(store, record);
 
             if (match(store, record, data)) {
+                ngx_http_auth_api_token_store_change(store);
                 ngx_http_auth_api_token_record_delete(store, record);
                 n++;
             }
@@ -249,7 +249,8 @@ ngx_http_auth_api_token_match_purged(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_facts_t   facts;
 
     ngx_http_auth_api_token_record_facts(
-                     ngx_http_auth_api_token_record_copy(store, record, buf),
+                     ngx_http_auth_api_token_record_copy(store, record, NULL,
+                                                         buf),
                      &facts);
 
     if (purge->id.len) {

@@ -10,6 +10,10 @@
 #include "ngx_http_auth_api_token_recover.h"
 
 
+/* a red-black tree of 2^32 records is not deeper */
+
+#define NGX_HTTP_AUTH_API_TOKEN_DEPTH   64
+
 /* odd, so that no two numbers have the same product */
 
 #define NGX_HTTP_AUTH_API_TOKEN_SPREAD                                        \
@@ -56,33 +60,31 @@ ngx_http_auth_api_token_index_find(ngx_http_auth_api_token_store_t *store,
     ngx_uint_t node_key, u_char *key)
 {
     ngx_int_t                          rc;
-    ngx_rbtree_node_t                 *node, *sentinel;
+    ngx_uint_t                         depth;
+    ngx_rbtree_node_t                 *node;
     ngx_http_auth_api_token_record_t  *record;
 
     node = ngx_http_auth_api_token_index_root(store, node_key);
-    sentinel = &store->sentinel;
 
-    while (node != sentinel) {
+    for (depth = 0; depth < NGX_HTTP_AUTH_API_TOKEN_DEPTH; depth++) {
 
-        if (node_key < node->key) {
-            node = node->left;
-            continue;
-        }
+        /* nor is the sentinel one */
 
-        if (node_key > node->key) {
-            node = node->right;
-            continue;
+        if (!ngx_http_auth_api_token_is_cell(store, node)) {
+            return NULL;
         }
 
         record = ngx_rbtree_data(node, ngx_http_auth_api_token_record_t, node);
 
-        rc = ngx_memcmp(key, record->key, NGX_HTTP_AUTH_API_TOKEN_KEY_LEN);
+        rc = ngx_http_auth_api_token_index_cmp(node_key, key, record);
 
         if (rc == 0) {
             return record;
         }
 
-        node = (rc < 0) ? node->left : node->right;
+        node = (rc < 0)
+               ? ngx_http_auth_api_token_read(ngx_rbtree_node_t *, node->left)
+               : ngx_http_auth_api_token_read(ngx_rbtree_node_t *, node->right);
     }
 
     return NULL;

@@ -29,7 +29,8 @@ ngx_uint_t ngx_http_auth_api_token_index_node_key(ngx_str_t *id, u_char *key);
 
 
 /*
- * Returns the record, or NULL.
+ * Returns the record, or NULL.  Without the mutex it may return any cell of the
+ * store, or NULL.
  */
 
 ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_index_find(
@@ -59,7 +60,8 @@ ngx_http_auth_api_token_index_root(ngx_http_auth_api_token_store_t *store,
 {
     uint32_t  n;
 
-    n = *ngx_http_auth_api_token_root(store, node_key);
+    n = ngx_http_auth_api_token_read(uint32_t,
+                              *ngx_http_auth_api_token_root(store, node_key));
 
     return n ? (ngx_rbtree_node_t *) ngx_http_auth_api_token_cell(store, n)
              : &store->sentinel;
@@ -87,32 +89,6 @@ ngx_http_auth_api_token_index_prefetch(ngx_http_auth_api_token_store_t *store,
     __builtin_prefetch(p + 192);
 
 #endif
-}
-
-
-/*
- * Waits until the processor has the record at the root, so that the process
- * does not wait for it while it holds the mutex.  Needs no mutex.
- */
-
-static ngx_inline void
-ngx_http_auth_api_token_index_load(ngx_http_auth_api_token_store_t *store,
-    ngx_uint_t node_key)
-{
-    u_char  *p;
-
-    /*
-     * a root is written in one go, so this is a cell of the store, or part of
-     * its head; whose cell it is by now does not matter, as what is read is
-     * not used
-     */
-
-    p = (u_char *) ngx_http_auth_api_token_index_root(store, node_key);
-
-    (void) *(u_char volatile *) p;
-    (void) *(u_char volatile *) (p + 64);
-    (void) *(u_char volatile *) (p + 128);
-    (void) *(u_char volatile *) (p + 192);
 }
 
 

@@ -26,7 +26,7 @@
  * verdicts come from.
  */
 
-#define NGX_HTTP_AUTH_API_TOKEN_LAYOUT       6
+#define NGX_HTTP_AUTH_API_TOKEN_LAYOUT       7
 
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS    4096
 
@@ -37,6 +37,10 @@
 /* processes whose requests may wait at once */
 
 #define NGX_HTTP_AUTH_API_TOKEN_QUEUES       128
+
+/* workers that have counters of their own; more of them share */
+
+#define NGX_HTTP_AUTH_API_TOKEN_WORKERS      64
 
 /* so many lookups that fail in a row open the breaker */
 
@@ -132,6 +136,14 @@ typedef struct {
 } ngx_http_auth_api_token_queue_t;
 
 
+/* its size is a power of two, and so that of whole cache lines */
+
+typedef union {
+    ngx_http_auth_api_token_counters_t  counters;
+    u_char                              lines[512];
+} ngx_http_auth_api_token_worker_t;
+
+
 struct ngx_http_auth_api_token_store_s {
     uint32_t           layout;         /* stays first in any layout */
     uint32_t           lookups;
@@ -144,9 +156,10 @@ struct ngx_http_auth_api_token_store_s {
     uint32_t           shift;          /* of node.key, to choose a root */
     uint32_t          *roots;          /* the cell of each, or 0 */
     ngx_shmtx_t       *mutex;
+    ngx_http_auth_api_token_worker_t  *workers;
     u_char             secret[NGX_HTTP_AUTH_API_TOKEN_KEY_LEN];
 
-    ngx_atomic_t       changing;
+    ngx_atomic_t       sequence;       /* odd while the store is changed */
 
     ngx_rbtree_node_t  sentinel;       /* of all trees */
     ngx_queue_t        facts;          /* LRU */
@@ -169,7 +182,7 @@ struct ngx_http_auth_api_token_store_s {
     uint32_t           queued;         /* requests that wait */
     ngx_msec_t         checked;        /* last, whether processes are gone */
 
-    ngx_http_auth_api_token_counters_t  counters;
+    ngx_http_auth_api_token_totals_t  totals;
 
     ngx_http_auth_api_token_queue_t     queues[NGX_HTTP_AUTH_API_TOKEN_QUEUES];
     ngx_http_auth_api_token_lease_t     leases[1];
@@ -187,6 +200,24 @@ struct ngx_http_auth_api_token_store_s {
 #define ngx_http_auth_api_token_cell_number(store, cell)                      \
     ((uint32_t) (((u_char *) (cell) - (store)->cells)                         \
                  / NGX_HTTP_AUTH_API_TOKEN_CELL + 1))
+
+
+/* whether a pointer is that of a cell, whatever it comes from */
+
+#define ngx_http_auth_api_token_is_cell(store, p)                             \
+    (((uintptr_t) (p) - (uintptr_t) (store)->cells)                           \
+         / NGX_HTTP_AUTH_API_TOKEN_CELL < (store)->ncells                     \
+     && ((uintptr_t) (p) - (uintptr_t) (store)->cells)                        \
+         % NGX_HTTP_AUTH_API_TOKEN_CELL == 0)
+
+
+/*
+ * Reads what may be changing.  The compiler reads it only once, so what is
+ * checked is what is used.
+ */
+
+#define ngx_http_auth_api_token_read(type, value)                             \
+    (*(type volatile *) &(value))
 
 
 #endif /* _NGX_HTTP_AUTH_API_TOKEN_LAYOUT_H_INCLUDED_ */

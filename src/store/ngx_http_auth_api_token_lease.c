@@ -312,7 +312,7 @@ ngx_http_auth_api_token_breaker_tell(ngx_http_auth_api_token_store_t *store,
 
     } else if (store->failures == NGX_HTTP_AUTH_API_TOKEN_FAILURES) {
         store->delay = NGX_HTTP_AUTH_API_TOKEN_BREAKER_MIN;
-        store->counters.opened++;
+        store->totals.opened++;
 
     } else {
 

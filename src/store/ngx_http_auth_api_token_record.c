@@ -47,18 +47,13 @@ void
 ngx_http_auth_api_token_record_touch(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_record_t *record, ngx_msec_t now)
 {
-    u_char        second;
     ngx_queue_t  *queue;
 
-    second = ngx_http_auth_api_token_second(now);
-
-    if (record->node.data == second
-        && record->reason == NGX_HTTP_AUTH_API_TOKEN_PASS)
-    {
+    if (ngx_http_auth_api_token_record_is_touched(record, now)) {
         return;
     }
 
-    record->node.data = second;
+    record->node.data = ngx_http_auth_api_token_second(now);
 
     queue = ngx_http_auth_api_token_lru(store,
                                         ngx_http_auth_api_token_kind(record));
@@ -75,35 +70,52 @@ ngx_http_auth_api_token_record_touch(ngx_http_auth_api_token_store_t *store,
 }
 
 
+ngx_uint_t
+ngx_http_auth_api_token_record_is_touched(
+    ngx_http_auth_api_token_record_t *record, ngx_msec_t now)
+{
+    return record->node.data == ngx_http_auth_api_token_second(now)
+           && record->reason == NGX_HTTP_AUTH_API_TOKEN_PASS;
+}
+
+
 ngx_http_auth_api_token_record_t *
 ngx_http_auth_api_token_record_copy(ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_record_t *record, void *buf)
+    ngx_http_auth_api_token_record_t *record, void *cell, void *buf)
 {
-    size_t                             len, size;
-    u_char                            *p;
+    u_char                            *p, *last;
     uint32_t                           n;
-    ngx_http_auth_api_token_cell_t    *cell;
+    ngx_http_auth_api_token_cell_t    *next;
     ngx_http_auth_api_token_record_t  *copy;
 
-    copy = buf;
+    copy = cell ? cell : buf;
 
     ngx_memcpy(copy, record, NGX_HTTP_AUTH_API_TOKEN_CELL);
 
-    if (record->next == 0) {
+    if (copy->next == 0) {
         return copy;
     }
 
-    len = ngx_http_auth_api_token_record_len(record)
-          - NGX_HTTP_AUTH_API_TOKEN_FIRST;
+    if (copy != buf) {
+        ngx_memcpy(buf, copy, NGX_HTTP_AUTH_API_TOKEN_CELL);
+        copy = buf;
+    }
 
     p = (u_char *) copy + NGX_HTTP_AUTH_API_TOKEN_CELL;
+    last = (u_char *) copy + NGX_HTTP_AUTH_API_TOKEN_COPY;
 
-    for (n = record->next; n; n = cell->next) {
-        cell = ngx_http_auth_api_token_cell(store, n);
+    n = ngx_http_auth_api_token_read(uint32_t, copy->next);
 
-        size = ngx_min(len, sizeof(cell->data));
-        p = ngx_cpymem(p, cell->data, size);
-        len -= size;
+    while (n) {
+
+        if (n > store->ncells || (size_t) (last - p) < sizeof(next->data)) {
+            return NULL;
+        }
+
+        next = ngx_http_auth_api_token_cell(store, n);
+
+        p = ngx_cpymem(p, next->data, sizeof(next->data));
+        n = ngx_http_auth_api_token_read(uint32_t, next->next);
     }
 
     return copy;
@@ -343,11 +355,11 @@ ngx_http_auth_api_token_evict(ngx_http_auth_api_token_store_t *store,
     q = ngx_queue_last(queue);
     record = ngx_queue_data(q, ngx_http_auth_api_token_record_t, queue);
 
-    store->counters.evicted[ngx_http_auth_api_token_kind(record)]++;
+    store->totals.evicted[ngx_http_auth_api_token_kind(record)]++;
 
     if (queue == &store->facts) {
         age = (ngx_msec_int_t) (now - record->asked);
-        store->counters.evicted_age = ngx_max(age, 1);
+        store->totals.evicted_age = ngx_max(age, 1);
     }
 
     ngx_http_auth_api_token_record_delete(store, record);

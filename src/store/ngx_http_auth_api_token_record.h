@@ -32,9 +32,20 @@ void ngx_http_auth_api_token_record_touch(
 
 
 /*
- * Copies a record to buf, so that its strings are in one piece, and returns the
- * copy.  buf has room for a cell, or for NGX_HTTP_AUTH_API_TOKEN_COPY bytes if
- * the record has more than one.
+ * Returns whether the record is the last used one as far as record_touch() is
+ * concerned, so that it need not be called.  Needs no mutex.
+ */
+
+ngx_uint_t ngx_http_auth_api_token_record_is_touched(
+    ngx_http_auth_api_token_record_t *record, ngx_msec_t now);
+
+
+/*
+ * Copies a record, so that its strings are in one piece: to "cell"; or to "buf"
+ * if there is no cell, or the record has more than one.  The former has room
+ * for a cell, the latter for NGX_HTTP_AUTH_API_TOKEN_COPY bytes.
+ *
+ * Returns the copy.  Without the mutex it may be of anything, or NULL.
  */
 
 #define NGX_HTTP_AUTH_API_TOKEN_COPY                                          \
@@ -42,7 +53,7 @@ void ngx_http_auth_api_token_record_touch(
 
 ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_record_copy(
     ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_record_t *record, void *buf);
+    ngx_http_auth_api_token_record_t *record, void *cell, void *buf);
 
 
 /*

@@ -35,7 +35,7 @@ ngx_http_auth_api_token_store_recover(ngx_http_auth_api_token_store_t *store)
 
     store->queued = 0;
 
-    store->counters.resets++;
+    store->totals.resets++;
 }
 
 

@@ -54,16 +54,24 @@ void ngx_http_auth_api_token_store_empty(
 
 
 /*
- * The order of writes matters to a process that finds them after a signal
- * killed the one that made them, not to a processor that runs at the same time:
- * it is enough that the compiler keeps it.
+ * The mark is a sequence that is odd while the store is changed.  The fences
+ * keep reads in order, and writes: for a process that finds what a process that
+ * died has written, and for one that reads the store without the mutex.
  */
 
 #if (NGX_HAVE_GCC_ATOMIC)
-#define ngx_http_auth_api_token_fence()  __atomic_signal_fence(__ATOMIC_SEQ_CST)
+#define ngx_http_auth_api_token_read_fence()                                  \
+    __atomic_thread_fence(__ATOMIC_ACQUIRE)
+#define ngx_http_auth_api_token_write_fence()                                 \
+    __atomic_thread_fence(__ATOMIC_RELEASE)
 #else
-#define ngx_http_auth_api_token_fence()  ngx_memory_barrier()
+#define ngx_http_auth_api_token_read_fence()   ngx_memory_barrier()
+#define ngx_http_auth_api_token_write_fence()  ngx_memory_barrier()
 #endif
+
+
+#define ngx_http_auth_api_token_store_is_changing(store)                      \
+    ((store)->sequence & 1)
 
 
 /*
@@ -78,7 +86,7 @@ ngx_http_auth_api_token_store_lock(ngx_http_auth_api_token_store_t *store)
 
     /* nginx released the mutex of a process that died in the middle */
 
-    if (store->changing) {
+    if (ngx_http_auth_api_token_store_is_changing(store)) {
         ngx_http_auth_api_token_store_recover(store);
     }
 }
@@ -87,19 +95,21 @@ ngx_http_auth_api_token_store_lock(ngx_http_auth_api_token_store_t *store)
 static ngx_inline void
 ngx_http_auth_api_token_store_change(ngx_http_auth_api_token_store_t *store)
 {
-    store->changing = 1;
+    if (!ngx_http_auth_api_token_store_is_changing(store)) {
+        store->sequence++;
 
-    ngx_http_auth_api_token_fence();
+        ngx_http_auth_api_token_write_fence();
+    }
 }
 
 
 static ngx_inline void
 ngx_http_auth_api_token_store_unlock(ngx_http_auth_api_token_store_t *store)
 {
-    if (store->changing) {
-        ngx_http_auth_api_token_fence();
+    if (ngx_http_auth_api_token_store_is_changing(store)) {
+        ngx_http_auth_api_token_write_fence();
 
-        store->changing = 0;
+        store->sequence++;
     }
 
     ngx_shmtx_unlock(store->mutex);

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include "ngx_http_auth_api_token_index.h"
 #include "ngx_http_auth_api_token_lease.h"
+#include "ngx_http_auth_api_token_peek.h"
 #include "ngx_http_auth_api_token_queue.h"
 #include "ngx_http_auth_api_token_record.h"
 #include "ngx_http_auth_api_token_recover.h"
@@ -24,6 +25,12 @@
 #define NGX_HTTP_AUTH_API_TOKEN_PAUSE   1000
 
 
+/* where records are copied to, unless the caller has room for them */
+
+static uint64_t  ngx_http_auth_api_token_copy[NGX_HTTP_AUTH_API_TOKEN_COPY
+                                              / sizeof(uint64_t)];
+
+
 static ngx_uint_t ngx_http_auth_api_token_store_node_key(
     ngx_http_auth_api_token_question_t *question);
 static ngx_uint_t ngx_http_auth_api_token_store_is_fresh(
@@ -31,6 +38,10 @@ static ngx_uint_t ngx_http_auth_api_token_store_is_fresh(
     ngx_http_auth_api_token_question_t *question);
 static ngx_msec_t ngx_http_auth_api_token_store_age(
     ngx_http_auth_api_token_record_t *record, ngx_msec_t now);
+static ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_store_peek(
+    ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_question_t *question, ngx_uint_t node_key,
+    ngx_http_auth_api_token_reply_t *reply);
 static ngx_http_auth_api_token_record_t *ngx_http_auth_api_token_store_hit(
     ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_record_t *record,
@@ -40,6 +51,9 @@ static void ngx_http_auth_api_token_store_set_verdict(
     ngx_http_auth_api_token_record_t *copy,
     ngx_http_auth_api_token_question_t *question,
     ngx_http_auth_api_token_reply_t *reply);
+static ngx_uint_t ngx_http_auth_api_token_store_is_due(
+    ngx_http_auth_api_token_record_t *record,
+    ngx_http_auth_api_token_question_t *question);
 static ngx_int_t ngx_http_auth_api_token_store_refresh(
     ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_record_t *record,
@@ -90,18 +104,27 @@ ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
 
     node_key = ngx_http_auth_api_token_store_node_key(question);
 
-    ngx_http_auth_api_token_index_load(store, node_key);
+    copy = ngx_http_auth_api_token_store_peek(store, question, node_key, reply);
+
+    if (copy) {
+        ngx_http_auth_api_token_store_set_verdict(copy, question, reply);
+
+        return NGX_HTTP_AUTH_API_TOKEN_HIT;
+    }
 
     ngx_http_auth_api_token_store_lock(store);
 
     record = ngx_http_auth_api_token_index_find(store, node_key, question->key);
 
     if (record && ngx_http_auth_api_token_store_is_fresh(record, question)) {
+        copy = ngx_http_auth_api_token_store_hit(store, record, question,
+                                                 reply);
+    }
 
+    if (copy) {
         rc = NGX_HTTP_AUTH_API_TOKEN_HIT;
 
-        if (question->refresh
-            && record->reason == NGX_HTTP_AUTH_API_TOKEN_PASS
+        if (ngx_http_auth_api_token_store_is_due(record, question)
             && ngx_http_auth_api_token_store_refresh(store, record, question,
                                                      node_key, &reply->ticket)
                == NGX_OK)
@@ -109,11 +132,7 @@ ngx_http_auth_api_token_store_ask(ngx_http_auth_api_token_store_t *store,
             rc = NGX_HTTP_AUTH_API_TOKEN_REFRESH;
         }
 
-        copy = ngx_http_auth_api_token_store_hit(store, record, question,
-                                                 reply);
-
     } else {
-        copy = NULL;
         rc = ngx_http_auth_api_token_store_miss(store, question, node_key,
                                                 reply);
     }
@@ -188,22 +207,45 @@ ngx_http_auth_api_token_store_age(ngx_http_auth_api_token_record_t *record,
 }
 
 
+/* a hit that writes nothing: neither the record nor the queue needs it */
+
+static ngx_http_auth_api_token_record_t *
+ngx_http_auth_api_token_store_peek(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_question_t *question, ngx_uint_t node_key,
+    ngx_http_auth_api_token_reply_t *reply)
+{
+    ngx_http_auth_api_token_record_t  *copy;
+
+    if (question->queued) {
+        return NULL;
+    }
+
+    copy = ngx_http_auth_api_token_peek(store, node_key, question->key,
+                                        reply->cell,
+                                        ngx_http_auth_api_token_copy);
+
+    if (copy == NULL
+        || !ngx_http_auth_api_token_record_is_touched(copy, question->now)
+        || !ngx_http_auth_api_token_store_is_fresh(copy, question)
+        || ngx_http_auth_api_token_store_is_due(copy, question))
+    {
+        return NULL;
+    }
+
+    return copy;
+}
+
+
 static ngx_http_auth_api_token_record_t *
 ngx_http_auth_api_token_store_hit(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_record_t *record,
     ngx_http_auth_api_token_question_t *question,
     ngx_http_auth_api_token_reply_t *reply)
 {
-    static uint64_t  buf[NGX_HTTP_AUTH_API_TOKEN_COPY / sizeof(uint64_t)];
-
     ngx_http_auth_api_token_record_touch(store, record, question->now);
 
-    if (record->next) {
-        reply->cell = NULL;
-    }
-
-    return ngx_http_auth_api_token_record_copy(store, record,
-                                               reply->cell ? reply->cell : buf);
+    return ngx_http_auth_api_token_record_copy(store, record, reply->cell,
+                                               ngx_http_auth_api_token_copy);
 }
 
 
@@ -216,6 +258,10 @@ ngx_http_auth_api_token_store_set_verdict(
     ngx_http_auth_api_token_reply_t *reply)
 {
     ngx_http_auth_api_token_verdict_t  *verdict;
+
+    if (copy->next) {
+        reply->cell = NULL;
+    }
 
     verdict = &reply->verdict;
 
@@ -240,14 +286,15 @@ ngx_http_auth_api_token_store_set_verdict(
  * that were looked up together are not looked up together again.
  */
 
-static ngx_int_t
-ngx_http_auth_api_token_store_refresh(ngx_http_auth_api_token_store_t *store,
-    ngx_http_auth_api_token_record_t *record,
-    ngx_http_auth_api_token_question_t *question, ngx_uint_t node_key,
-    ngx_http_auth_api_token_ticket_t *ticket)
+static ngx_uint_t
+ngx_http_auth_api_token_store_is_due(ngx_http_auth_api_token_record_t *record,
+    ngx_http_auth_api_token_question_t *question)
 {
-    ngx_msec_t                        due, now;
-    ngx_http_auth_api_token_lease_t  *lease;
+    ngx_msec_t  due, now;
+
+    if (!question->refresh || record->reason != NGX_HTTP_AUTH_API_TOKEN_PASS) {
+        return 0;
+    }
 
     now = question->now;
 
@@ -255,11 +302,21 @@ ngx_http_auth_api_token_store_refresh(ngx_http_auth_api_token_store_t *store,
           + question->valid / 8 * ((record->key[0] + record->asked) & 0xff)
             / 256;
 
-    if (ngx_http_auth_api_token_store_age(record, now) < due
-        || (uint32_t) now - record->tried < NGX_HTTP_AUTH_API_TOKEN_PAUSE)
-    {
-        return NGX_DECLINED;
-    }
+    return ngx_http_auth_api_token_store_age(record, now) >= due
+           && (uint32_t) now - record->tried >= NGX_HTTP_AUTH_API_TOKEN_PAUSE;
+}
+
+
+static ngx_int_t
+ngx_http_auth_api_token_store_refresh(ngx_http_auth_api_token_store_t *store,
+    ngx_http_auth_api_token_record_t *record,
+    ngx_http_auth_api_token_question_t *question, ngx_uint_t node_key,
+    ngx_http_auth_api_token_ticket_t *ticket)
+{
+    ngx_msec_t                        now;
+    ngx_http_auth_api_token_lease_t  *lease;
+
+    now = question->now;
 
     ngx_http_auth_api_token_store_change(store);
 
@@ -283,7 +340,7 @@ ngx_http_auth_api_token_store_refresh(ngx_http_auth_api_token_store_t *store,
 
     lease->budget = 0;
 
-    store->counters.refreshes++;
+    store->totals.refreshes++;
 
     return NGX_OK;
 }
@@ -308,8 +365,6 @@ ngx_http_auth_api_token_store_miss(ngx_http_auth_api_token_store_t *store,
 
         return NGX_HTTP_AUTH_API_TOKEN_WAIT;
     }
-
-    ngx_http_auth_api_token_store_change(store);
 
     if (lease) {
         ngx_http_auth_api_token_store_stop(verdict,
@@ -370,6 +425,8 @@ ngx_http_auth_api_token_store_miss(ngx_http_auth_api_token_store_t *store,
             lease = NULL;
         }
     }
+
+    ngx_http_auth_api_token_store_change(store);
 
     if (lease == NULL) {
 
@@ -471,9 +528,9 @@ ngx_http_auth_api_token_store_end(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_store_lock(store);
     ngx_http_auth_api_token_store_change(store);
 
-    store->counters.lookups[verdict->reason]++;
-    store->counters.latencies[i]++;
-    store->counters.latency_sum += ms;
+    store->totals.lookups[verdict->reason]++;
+    store->totals.latencies[i]++;
+    store->totals.latency_sum += ms;
 
     lease = ngx_http_auth_api_token_lease_get(store, ticket);
 

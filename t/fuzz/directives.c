@@ -498,13 +498,6 @@ ngx_http_auth_api_token_store_limits(ngx_http_auth_api_token_store_t *store,
 }
 
 
-ngx_http_auth_api_token_counters_t *
-ngx_http_auth_api_token_store_counters(ngx_http_auth_api_token_store_t *store)
-{
-    return NULL;
-}
-
-
 u_char *
 ngx_http_auth_api_token_store_secret(ngx_http_auth_api_token_store_t *store)
 {

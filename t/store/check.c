@@ -79,7 +79,7 @@ store_check(check_store_t *store, char *err, size_t size)
 static ngx_int_t
 check_head(check_ctx_t *ctx)
 {
-    uintptr_t       cells, roots;
+    uintptr_t       cells, roots, workers, leases;
     check_store_t  *store;
 
     store = ctx->store;
@@ -88,7 +88,7 @@ check_head(check_ctx_t *ctx)
         return check_fail(ctx, "layout %u", store->layout);
     }
 
-    if (store->changing) {
+    if (store->sequence % 2) {
         return check_fail(ctx, "marked as being changed");
     }
 
@@ -96,7 +96,19 @@ check_head(check_ctx_t *ctx)
         return check_fail(ctx, "%u lookups", store->lookups);
     }
 
-    if (store->roots != (uint32_t *) &store->leases[store->lookups]) {
+    leases = (uintptr_t) &store->leases[store->lookups] - (uintptr_t) store;
+    workers = (uintptr_t) store->workers - (uintptr_t) store;
+
+    if (workers < leases
+        || workers - leases >= sizeof(ngx_http_auth_api_token_worker_t)
+        || workers % sizeof(ngx_http_auth_api_token_worker_t) != 0)
+    {
+        return check_fail(ctx, "workers at %p", store->workers);
+    }
+
+    if (store->roots
+        != (uint32_t *) &store->workers[NGX_HTTP_AUTH_API_TOKEN_WORKERS])
+    {
         return check_fail(ctx, "roots at %p", store->roots);
     }
 

@@ -165,7 +165,7 @@ main(int argc, char **argv)
         return 1;
     }
 
-    if (figures.counters.resets == 0 || crash_deaths == 0
+    if (figures.totals.resets == 0 || crash_deaths == 0
         || crash_shared->hits == 0 || crash_shared->checks == 0
         || crash_shared->queued == 0)
     {
@@ -178,7 +178,7 @@ main(int argc, char **argv)
            "%lu checks\n",
            points ? "ok" : "failed", (unsigned long) points,
            (unsigned long) done, (unsigned long) crash_deaths,
-           (unsigned long) figures.counters.resets,
+           (unsigned long) figures.totals.resets,
            (unsigned long) crash_shared->ops,
            (unsigned long) crash_shared->hits,
            (unsigned long) crash_shared->queued,
@@ -582,7 +582,7 @@ crash_consistent(void)
 
     ngx_shmtx_lock(crash_store->mutex);
 
-    if (!crash_store->changing) {
+    if (crash_store->sequence % 2 == 0) {
 
         if (store_check(crash_store, err, sizeof(err)) != NGX_OK) {
             crash_fail(err);

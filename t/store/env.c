@@ -81,7 +81,9 @@ env_size(ngx_uint_t lookups, ngx_uint_t cells)
                + cells * T(CELL);
 
         if (roots >= size / T(CELL) / 8) {
-            return offsetof(store_t, leases) + lookups * sizeof(lease_t) + size;
+            return ngx_align(offsetof(store_t, leases)
+                             + lookups * sizeof(lease_t), sizeof(worker_t))
+                   + T(WORKERS) * sizeof(worker_t) + size;
         }
     }
 }

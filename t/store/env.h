@@ -36,6 +36,8 @@ typedef ngx_http_auth_api_token_reply_t     reply_t;
 typedef ngx_http_auth_api_token_purge_t     purge_t;
 typedef ngx_http_auth_api_token_figures_t   figures_t;
 typedef ngx_http_auth_api_token_counters_t  counters_t;
+typedef ngx_http_auth_api_token_totals_t    totals_t;
+typedef ngx_http_auth_api_token_worker_t    worker_t;
 
 #define store_create   ngx_http_auth_api_token_store_create
 #define store_prefetch ngx_http_auth_api_token_store_prefetch
@@ -54,7 +56,7 @@ typedef ngx_http_auth_api_token_counters_t  counters_t;
 #define store_release  ngx_http_auth_api_token_store_release
 #define store_reap     ngx_http_auth_api_token_store_reap
 #define store_unqueue  ngx_http_auth_api_token_store_unqueue
-#define store_waited   ngx_http_auth_api_token_store_waited
+#define count_waited   ngx_http_auth_api_token_count_waited
 #define store_purge    ngx_http_auth_api_token_store_purge
 #define store_tidy     ngx_http_auth_api_token_store_tidy
 #define store_limits   ngx_http_auth_api_token_store_limits

@@ -345,7 +345,7 @@ model_end(model_t *m)
 
     if (v.reason != T(PASS)) {
         model_equal("facts that gave way to a denial",
-                    m->store->counters.evicted[T(FACTS)], evicted);
+                    m->store->totals.evicted[T(FACTS)], evicted);
     }
 
     /* some give back what they have not got any more */

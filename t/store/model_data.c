@@ -147,8 +147,8 @@ model_verify(model_t *m)
 {
     char         err[256];
     naive_t     *n;
+    totals_t    *t;
     ngx_uint_t   i;
-    counters_t  *c;
 
     if (store_check(m->store, err, sizeof(err)) != NGX_OK) {
         fprintf(stderr, "step %llu: %s\n", (unsigned long long) model_n, err);
@@ -159,22 +159,22 @@ model_verify(model_t *m)
     model_queue(m, &m->store->others, 0);
     model_places(m);
 
-    c = &m->store->counters;
+    t = &m->store->totals;
     n = &m->naive;
 
-    model_equal("refreshes", c->refreshes, n->refreshes);
-    model_equal("purges", c->purges, n->purges);
-    model_equal("purged", c->purged, n->purged);
-    model_equal("opened", c->opened, n->opened);
-    model_equal("resets", c->resets, n->resets);
-    model_equal("evicted_age", c->evicted_age, n->evicted_age);
+    model_equal("refreshes", t->refreshes, n->refreshes);
+    model_equal("purges", t->purges, n->purges);
+    model_equal("purged", t->purged, n->purged);
+    model_equal("opened", t->opened, n->opened);
+    model_equal("resets", t->resets, n->resets);
+    model_equal("evicted_age", t->evicted_age, n->evicted_age);
 
     for (i = 0; i < T(KINDS); i++) {
-        model_equal("evicted", c->evicted[i], n->evicted[i]);
+        model_equal("evicted", t->evicted[i], n->evicted[i]);
     }
 
     for (i = 0; i < T(REASONS); i++) {
-        model_equal("lookups", c->lookups[i], n->ended[i]);
+        model_equal("lookups", t->lookups[i], n->ended[i]);
     }
 }
 

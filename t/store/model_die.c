@@ -33,7 +33,7 @@ static jmp_buf  model_crash;
 void
 model_reset(model_t *m)
 {
-    m->store->changing = 1;
+    m->store->sequence |= 1;
 
     model_recover(m);
 }
@@ -56,7 +56,7 @@ model_die(model_t *m)
     }
 
     model_equal("mutex of who died", *m->store->mutex->lock, ngx_pid);
-    model_equal("changing of who died", m->store->changing, 1);
+    model_equal("the mark of who died", m->store->sequence % 2, 1);
 
     (void) ngx_shmtx_force_unlock(m->store->mutex, ngx_pid);
 
@@ -83,13 +83,13 @@ static void
 model_recover(model_t *m)
 {
     naive_t     *n;
+    totals_t    *t;
     figures_t    figures;
     ngx_uint_t   i;
-    counters_t  *c;
 
     store_figures(m->store, &figures);
 
-    c = &figures.counters;
+    t = &figures.totals;
     n = &m->naive;
 
     naive_reset(n);
@@ -97,7 +97,7 @@ model_recover(model_t *m)
 
     model_equal("in flight after a reset", figures.in_flight, 0);
     model_equal("queued after a reset", figures.queued, 0);
-    model_equal("resets", c->resets, n->resets);
+    model_equal("resets", t->resets, n->resets);
 
     n->seq = m->store->seq;
     n->failures = m->store->failures;
@@ -105,18 +105,18 @@ model_recover(model_t *m)
     n->until = model_time_of(m, m->store->until);
     n->checked = model_time_of(m, m->store->checked);
 
-    n->refreshes = c->refreshes;
-    n->purges = c->purges;
-    n->purged = c->purged;
-    n->opened = c->opened;
-    n->evicted_age = c->evicted_age;
+    n->refreshes = t->refreshes;
+    n->purges = t->purges;
+    n->purged = t->purged;
+    n->opened = t->opened;
+    n->evicted_age = t->evicted_age;
 
     for (i = 0; i < T(KINDS); i++) {
-        n->evicted[i] = c->evicted[i];
+        n->evicted[i] = t->evicted[i];
     }
 
     for (i = 0; i < T(REASONS); i++) {
-        n->ended[i] = c->lookups[i];
+        n->ended[i] = t->lookups[i];
     }
 }
 

@@ -156,7 +156,7 @@ points_try(points_change_t *c, ngx_uint_t point)
     points_seed(POINTS_MAX * 100);
     c->prepare(p);
 
-    resets = p->store->counters.resets;
+    resets = p->store->totals.resets;
 
     pid = fork();
 
@@ -187,7 +187,9 @@ points_try(points_change_t *c, ngx_uint_t point)
         return NGX_ERROR;
     }
 
-    if (ngx_shmtx_force_unlock(mutex, pid) != 1 || p->store->changing != 1) {
+    if (ngx_shmtx_force_unlock(mutex, pid) != 1
+        || p->store->sequence % 2 == 0)
+    {
         fprintf(stderr, "crash: %s: no mark at point %d\n", c->name,
                 (int) point);
         return NGX_ERROR;
@@ -200,7 +202,7 @@ points_try(points_change_t *c, ngx_uint_t point)
         return NGX_ERROR;
     }
 
-    if (p->store->counters.resets != resets + 1
+    if (p->store->totals.resets != resets + 1
         || figures.in_flight != 0
         || figures.queued != 0)
     {
@@ -452,7 +454,7 @@ points_gone(ngx_pid_t pid)
 static void
 points_reset(points_t *p)
 {
-    p->store->changing = 1;
+    p->store->sequence |= 1;
     store_unqueue(p->store, p->question.pid);
 }
 

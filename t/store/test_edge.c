@@ -44,7 +44,7 @@ test_found(void)
 
     CHECK(memcmp(store_secret(t.store), env_secret, T(KEY_LEN)) == 0);
     CHECK(store_logged(t.store) == t.store->logged);
-    CHECK(store_counters(t.store) == &t.store->counters);
+    CHECK(store_counters(t.store, 3) == &t.store->workers[3].counters);
     EQUAL(store_overhead(5) - store_overhead(4), sizeof(lease_t));
 
     test_free(&t);

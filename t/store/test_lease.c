@@ -340,11 +340,11 @@ test_opens(void)
     test_learn(&t, "TKN-1/a", T(PASS));
     test_open(&t, 4);
     EQUAL(test_ask(&t, "TKN-2/a"), T(MISS));
-    EQUAL(t.store->counters.opened, 0);
+    EQUAL(t.store->totals.opened, 0);
 
     opened = t.question.now;
     EQUAL(test_fault(&t, "TKN-2/a", 0), NGX_OK);
-    EQUAL(t.store->counters.opened, 1);
+    EQUAL(t.store->totals.opened, 1);
 
     EQUAL(test_ask(&t, "TKN-2/a"), T(STOP));
     EQUAL(t.reply.verdict.reason, T(BUSY));
@@ -389,7 +389,7 @@ test_closed(void)
         t.question.now += t.question.denied;
     }
 
-    EQUAL(t.store->counters.opened, 0);
+    EQUAL(t.store->totals.opened, 0);
 
     /* refreshes are no better than others while it is open */
 
@@ -437,7 +437,7 @@ test_doubles(void)
     }
 
     EQUAL(delay, 30000);
-    EQUAL(t.store->counters.opened, 1);
+    EQUAL(t.store->totals.opened, 1);
 
     /* once it was closed, it starts again */
 
@@ -446,7 +446,7 @@ test_doubles(void)
     test_open(&t, 5);
     EQUAL(test_ask(&t, "TKN-3/a"), T(STOP));
     EQUAL(t.reply.verdict.retry_after, 1);
-    EQUAL(t.store->counters.opened, 2);
+    EQUAL(t.store->totals.opened, 2);
 
     test_free(&t);
 }
@@ -485,7 +485,7 @@ test_late(void)
     EQUAL(test_ask(&t, "TKN-2/a"), T(STOP));
     t.question.now += 1;
     EQUAL(test_ask(&t, "TKN-2/a"), T(MISS));
-    EQUAL(t.store->counters.opened, 1);
+    EQUAL(t.store->totals.opened, 1);
 
     test_free(&t);
 }
@@ -546,7 +546,7 @@ test_untold(void)
     EQUAL(test_ask(&t, "TKN-2/a"), T(MISS));
     EQUAL(test_end(&t, "TKN-2/a", T(UNAVAILABLE)), NGX_OK);
     EQUAL(t.store->failures, 4);
-    EQUAL(t.store->counters.opened, 0);
+    EQUAL(t.store->totals.opened, 0);
 
     test_open(&t, 1);
 
@@ -557,7 +557,7 @@ test_untold(void)
 
     t.question.now += 100;
     EQUAL(test_ask(&t, "TKN-2/a"), T(MISS));
-    EQUAL(t.store->counters.opened, 1);
+    EQUAL(t.store->totals.opened, 1);
 
     test_free(&t);
 }

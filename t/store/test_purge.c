@@ -246,8 +246,8 @@ test_by_id(void)
     t.question.stale = 100000;
     EQUAL(test_stale(&t, "TKN-1/a"), NGX_DECLINED);
 
-    EQUAL(t.store->counters.purges, 3);
-    EQUAL(t.store->counters.purged, 3);
+    EQUAL(t.store->totals.purges, 3);
+    EQUAL(t.store->totals.purged, 3);
 
     test_free(&t);
 }
@@ -355,7 +355,7 @@ test_all(void)
     EQUAL(test_purge(&t, NULL, NULL), 3);
     EQUAL(t.store->entries[T(FACTS)], 0);
     EQUAL(t.store->entries[T(DENIAL)], 0);
-    EQUAL(t.store->counters.resets, 0);
+    EQUAL(t.store->totals.resets, 0);
     EQUAL(test_end_of(&t, ticket, "TKN-5/a", T(PASS)), NGX_DECLINED);
     EQUAL(test_purge(&t, NULL, NULL), 0);
 

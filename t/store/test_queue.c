@@ -21,6 +21,7 @@ static void test_reaped(void);
 static void test_reset(void);
 static void test_limits(void);
 static void test_waited(void);
+static void test_workers(void);
 static ngx_uint_t test_waiting(test_t *t, ngx_pid_t pid);
 static ngx_uint_t test_is_13(ngx_pid_t pid);
 
@@ -45,6 +46,7 @@ test_queues(void)
     test_reset();
     test_limits();
     test_waited();
+    test_workers();
 }
 
 
@@ -253,7 +255,7 @@ test_replies(void)
         EQUAL(test_fault(&t, "TKN-4/a", 0), NGX_OK);
     }
 
-    EQUAL(t.store->counters.opened, 1);
+    EQUAL(t.store->totals.opened, 1);
     EQUAL(t.store->queued, 3);
 
     t.question.behind = 1;
@@ -536,7 +538,7 @@ test_reset(void)
     EQUAL(figures.queued, 2);
     EQUAL(figures.in_flight, 1);
 
-    t.store->changing = 1;
+    t.store->sequence |= 1;
     store_figures(t.store, &figures);
     EQUAL(figures.queued, 0);
     EQUAL(figures.in_flight, 0);
@@ -607,35 +609,91 @@ test_limits(void)
 static void
 test_waited(void)
 {
-    test_t      t;
-    ngx_uint_t  i;
+    test_t       t;
+    ngx_uint_t   i;
+    counters_t  *c;
 
     test_create(&t, 1, 64, 50);
+
+    c = store_counters(t.store, 5);
 
     /* a bound belongs to what is below it */
 
     for (i = 0; i < T(LATENCIES); i++) {
-        store_waited(t.store, ngx_http_auth_api_token_latencies[i]);
-        EQUAL(t.store->counters.waited[i], 1);
+        count_waited(c, ngx_http_auth_api_token_latencies[i]);
+        EQUAL(c->waited[i], 1);
 
-        store_waited(t.store, ngx_http_auth_api_token_latencies[i] + 1);
-        EQUAL(t.store->counters.waited[i], 1);
-        EQUAL(t.store->counters.waited[i + 1], 1);
-        t.store->counters.waited[i + 1] = 0;
+        count_waited(c, ngx_http_auth_api_token_latencies[i] + 1);
+        EQUAL(c->waited[i], 1);
+        EQUAL(c->waited[i + 1], 1);
+        c->waited[i + 1] = 0;
     }
 
-    EQUAL(t.store->counters.waited_sum, 2 * 19440 + 11);
+    EQUAL(c->waited_sum, 2 * 19440 + 11);
 
     /* none of the store's own lookups */
 
     for (i = 0; i <= T(LATENCIES); i++) {
-        EQUAL(t.store->counters.latencies[i], 0);
+        EQUAL(t.store->totals.latencies[i], 0);
     }
 
     ngx_shmtx_lock(t.store->mutex);
-    store_waited(t.store, 0);
+    count_waited(c, 0);
     ngx_shmtx_unlock(t.store->mutex);
-    EQUAL(t.store->counters.waited[0], 2);
+    EQUAL(c->waited[0], 2);
+
+    test_free(&t);
+}
+
+
+/* no two workers write to one cache line, unless they are too many */
+
+static void
+test_workers(void)
+{
+    test_t       t;
+    size_t       p, last;
+    ngx_uint_t   i;
+    figures_t    figures;
+    counters_t  *c;
+
+    test_create(&t, 1, 64, 50);
+
+    last = 0;
+
+    for (i = 0; i < T(WORKERS); i++) {
+        c = store_counters(t.store, i);
+        p = (u_char *) c - (u_char *) t.store;
+
+        CHECK(p / 128 > last);
+        last = (p + sizeof(counters_t) - 1) / 128;
+
+        CHECK(c == store_counters(t.store, T(WORKERS) + i));
+
+        c->requests[T(PASS)] = i;
+        c->dry_run[T(MALFORMED)] = 1;
+        c->cache[T(CACHE_HIT)] = 2;
+        c->waited[T(LATENCIES)] = 3;
+        c->waited_sum = i * 1000;
+    }
+
+    CHECK(last
+          < (size_t) ((u_char *) t.store->roots - (u_char *) t.store) / 128);
+
+    store_counters(t.store, 7)->success = 1000000000;
+    store_counters(t.store, 8)->success = 1000000002;
+    store_counters(t.store, 9)->success = 1000000001;
+
+    store_figures(t.store, &figures);
+    c = &figures.counters;
+
+    EQUAL(c->requests[T(PASS)], T(WORKERS) * (T(WORKERS) - 1) / 2);
+    EQUAL(c->requests[T(NO_TOKEN)], 0);
+    EQUAL(c->dry_run[T(MALFORMED)], T(WORKERS));
+    EQUAL(c->cache[T(CACHE_HIT)], 2 * T(WORKERS));
+    EQUAL(c->waited[T(LATENCIES)], 3 * T(WORKERS));
+    EQUAL(c->waited_sum, 1000 * T(WORKERS) * (T(WORKERS) - 1) / 2);
+    EQUAL(c->success, 1000000002);
 
     test_free(&t);
 }

@@ -188,8 +188,8 @@ test_lru(void)
 
     t.question.now += 100;
     test_learn(&t, "TKN-100/a", T(PASS));
-    EQUAL(t.store->counters.evicted[T(FACTS)], 1);
-    EQUAL(t.store->counters.evicted_age, 2100);
+    EQUAL(t.store->totals.evicted[T(FACTS)], 1);
+    EQUAL(t.store->totals.evicted_age, 2100);
     test_learn(&t, "TKN-101/a", T(PASS));
 
     EQUAL(t.store->entries[T(FACTS)], 56);
@@ -208,7 +208,7 @@ test_lru(void)
 
     EQUAL(test_stale(&t, "TKN-0/a"), NGX_OK);
     EQUAL(test_stale(&t, "TKN-2/a"), NGX_OK);
-    EQUAL(t.store->counters.evicted[T(FACTS)], 54);
+    EQUAL(t.store->totals.evicted[T(FACTS)], 54);
 
     test_free(&t);
 }
@@ -239,7 +239,7 @@ test_share(void)
     }
 
     EQUAL(t.store->entries[T(DENIAL)], 10);
-    EQUAL(t.store->counters.evicted[T(DENIAL)], 490);
+    EQUAL(t.store->totals.evicted[T(DENIAL)], 490);
     EQUAL(test_ask(&t, "TKN-1000/a"), T(HIT));
 
     /* an account that is too long is not kept */
@@ -331,7 +331,7 @@ test_reserve(void)
     }
 
     EQUAL(t.store->entries[T(FACTS)], n);
-    EQUAL(t.store->counters.evicted[T(FACTS)], 2000 - n);
+    EQUAL(t.store->totals.evicted[T(FACTS)], 2000 - n);
 
     for (i = 0; i < 1000; i++) {
         (void) snprintf(name, sizeof(name), "BAD-%d/a", (int) i);
@@ -376,7 +376,7 @@ test_give_way(void)
     }
 
     EQUAL(t.store->entries[T(DENIAL)], 10);
-    EQUAL(t.store->counters.evicted[T(FACTS)], 0);
+    EQUAL(t.store->totals.evicted[T(FACTS)], 0);
 
     /* the last of them stay */
 
@@ -387,7 +387,7 @@ test_give_way(void)
 
     test_learn(&t, "TKN-2000/a", T(PASS));
     EQUAL(t.store->entries[T(DENIAL)], 10);
-    EQUAL(t.store->counters.evicted[T(FACTS)], 1);
+    EQUAL(t.store->totals.evicted[T(FACTS)], 1);
 
     test_free(&t);
 }
@@ -439,7 +439,7 @@ test_capacity(ngx_uint_t lookups)
 
     /* what nginx and the directive make of 1m: whole pages, least with 40 */
 
-    size = (1024 * 1024 + lookups * sizeof(lease_t)) / 4096 * 4096 - 2 * 4096;
+    size = (1024 * 1024 + store_overhead(lookups)) / 4096 * 4096 - 2 * 4096;
     p = malloc(size);
     CHECK(p != NULL);
 
@@ -472,7 +472,7 @@ test_capacity(ngx_uint_t lookups)
     }
 
     EQUAL(n, 4000);
-    EQUAL(t.store->counters.evicted[T(FACTS)], 0);
+    EQUAL(t.store->totals.evicted[T(FACTS)], 0);
 
     test_free(&t);
 }
@@ -539,12 +539,12 @@ test_marked(void)
     memset(t.store->roots, 0x5a, sizeof(uint32_t));
     memset(t.store->cells, 0x77, 20 * T(CELL));
     t.store->nfree = 12345;
-    t.store->changing = 1;
+    t.store->sequence |= 1;
 
     EQUAL(test_ask(&t, "TKN-1/a"), T(MISS));
 
-    EQUAL(t.store->changing, 0);
-    EQUAL(t.store->counters.resets, 1);
+    EQUAL(t.store->sequence % 2, 0);
+    EQUAL(t.store->totals.resets, 1);
     EQUAL(memcmp(secret, t.store->secret, T(KEY_LEN)), 0);
     EQUAL(t.store->entries[T(FACTS)], 0);
     EQUAL(t.store->entries[T(DENIAL)], 0);
@@ -557,7 +557,7 @@ test_marked(void)
     EQUAL(test_poll(&t, ticket), NGX_DECLINED);
     EQUAL(test_end_of(&t, ticket, "TKN-50/a", T(PASS)), NGX_DECLINED);
     EQUAL(test_ask(&t, "TKN-50/a"), T(MISS));
-    EQUAL(t.store->counters.resets, 1);
+    EQUAL(t.store->totals.resets, 1);
 
     test_free(&t);
 }
@@ -580,7 +580,7 @@ test_marked_waiting(void)
         EQUAL(test_ask(&t, "TKN-2/a"), T(MISS));
         ticket = t.reply.ticket;
 
-        t.store->changing = 1;
+        t.store->sequence |= 1;
 
         switch (i) {
 
@@ -611,8 +611,8 @@ test_marked_waiting(void)
             EQUAL(figures.entries[T(FACTS)], 0);
         }
 
-        EQUAL(t.store->changing, 0);
-        EQUAL(t.store->counters.resets, 1);
+        EQUAL(t.store->sequence % 2, 0);
+        EQUAL(t.store->totals.resets, 1);
         EQUAL(t.store->entries[T(FACTS)], 0);
         EQUAL(test_end_of(&t, ticket, "TKN-2/a", T(PASS)), NGX_DECLINED);
 

@@ -275,11 +275,11 @@ test_counts(void)
 
     EQUAL(figures.in_flight, 1);
     EQUAL(figures.probing, 0);
-    EQUAL(figures.counters.lookups[T(PASS)], 1);
-    EQUAL(figures.counters.lookups[T(UNKNOWN)], 1);
-    EQUAL(figures.counters.latency_sum, 30);
-    EQUAL(figures.counters.latencies[0], 1);
-    EQUAL(figures.counters.latencies[3], 1);
+    EQUAL(figures.totals.lookups[T(PASS)], 1);
+    EQUAL(figures.totals.lookups[T(UNKNOWN)], 1);
+    EQUAL(figures.totals.latency_sum, 30);
+    EQUAL(figures.totals.latencies[0], 1);
+    EQUAL(figures.totals.latencies[3], 1);
     EQUAL(figures.entries[T(FACTS)], 1);
     EQUAL(figures.entries[T(DENIAL)], 1);
 
@@ -433,7 +433,7 @@ test_once(void)
 
     t.question.now += 1500;
     EQUAL(test_ask(&t, "TKN-1/a"), T(HIT));
-    EQUAL(t.store->counters.refreshes, 1);
+    EQUAL(t.store->totals.refreshes, 1);
 
     /* after all of it, others wait for the one that asks */
 

@@ -401,9 +401,9 @@ test_tidy(void)
     EQUAL(t.store->entries[T(DENIAL)], 0);
     EQUAL(test_ask(&t, "TKN-21/a"), T(HIT));
 
-    EQUAL(t.store->counters.evicted[T(FACTS)], 0);
-    EQUAL(t.store->counters.purges, 0);
-    EQUAL(t.store->counters.purged, 0);
+    EQUAL(t.store->totals.evicted[T(FACTS)], 0);
+    EQUAL(t.store->totals.purges, 0);
+    EQUAL(t.store->totals.purged, 0);
 
     store_tidy(t.store, t.question.now + 3001);
     EQUAL(t.store->leases[ticket.slot].state, T(FREE));

@@ -282,7 +282,7 @@ zone_look(int fd, zone_t *zone)
            store->entries[NGX_HTTP_AUTH_API_TOKEN_FACTS],
            store->entries[NGX_HTTP_AUTH_API_TOKEN_DENIAL],
            store->entries[NGX_HTTP_AUTH_API_TOKEN_BUDGET],
-           (unsigned long) store->counters.resets, (unsigned long) in_flight,
+           (unsigned long) store->totals.resets, (unsigned long) in_flight,
            store->queued);
 }
 

@@ -1,0 +1,76 @@
+
+/*
+ * Copyright (C) the ngx_http_auth_api_token_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_http_auth_api_token_index.h"
+#include "ngx_http_auth_api_token_peek.h"
+#include "ngx_http_auth_api_token_record.h"
+#include "ngx_http_auth_api_token_recover.h"
+
+
+/* without atomic operations there are no barriers either */
+
+#if (NGX_HAVE_ATOMIC_OPS)
+#define NGX_HTTP_AUTH_API_TOKEN_TRIES  4
+#else
+#define NGX_HTTP_AUTH_API_TOKEN_TRIES  0
+#endif
+
+
+/*
+ * Why this cannot return what was never there:
+ *
+ * - Whoever changes records, the index or lists of cells holds the mutex, makes
+ *   the sequence odd before the first write, and even again after the last one.
+ *   So if it is even before all reads here, and still the same after them, none
+ *   of them met a change, and the copy is what it would be with the mutex.  The
+ *   fences keep this order, for the compiler and for the processor.
+ *
+ * - If it is not the same, the copy may be of anything, and is thrown away.  To
+ *   make it does no harm: find() and copy() read each pointer once, follow it
+ *   only if it is that of a cell, and come to an end whatever they read; cells
+ *   are never given back, and what the head says of them never changes.
+ *
+ * - A process that dies in a change leaves the sequence odd.  All that read try
+ *   for the mutex then, and the first to get it empties the store.
+ */
+
+ngx_http_auth_api_token_record_t *
+ngx_http_auth_api_token_peek(ngx_http_auth_api_token_store_t *store,
+    ngx_uint_t node_key, u_char *key, void *cell, void *buf)
+{
+    ngx_uint_t                         i;
+    ngx_atomic_uint_t                  sequence;
+    ngx_http_auth_api_token_record_t  *record;
+
+    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_TRIES; i++) {
+
+        sequence = store->sequence;
+
+        if (sequence & 1) {
+            ngx_cpu_pause();
+            continue;
+        }
+
+        ngx_http_auth_api_token_read_fence();
+
+        record = ngx_http_auth_api_token_index_find(store, node_key, key);
+
+        if (record) {
+            record = ngx_http_auth_api_token_record_copy(store, record, cell,
+                                                         buf);
+        }
+
+        ngx_http_auth_api_token_read_fence();
+
+        if (store->sequence == sequence) {
+            return record;
+        }
+    }
+
+    return NULL;
+}
