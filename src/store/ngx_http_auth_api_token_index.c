@@ -35,23 +35,30 @@ static void ngx_http_auth_api_token_index_attach(ngx_rbtree_node_t *temp,
 ngx_uint_t
 ngx_http_auth_api_token_index_node_key(ngx_str_t *id, u_char *key)
 {
-    size_t      i;
-    ngx_uint_t  node_key;
+    u_char      *p, *last;
+    ngx_uint_t   node_key, word;
 
     if (id->len == 0) {
         ngx_memcpy(&node_key, key, sizeof(ngx_uint_t));
         return node_key;
     }
 
+    p = id->data;
+    last = p + id->len;
     node_key = 0;
 
-    for (i = 0; i < id->len; i++) {
-        node_key = ngx_hash(node_key, id->data[i]);
+    /* each bit of the id changes higher ones: the first bits choose the tree */
+
+    while ((size_t) (last - p) >= sizeof(ngx_uint_t)) {
+        ngx_memcpy(&word, p, sizeof(ngx_uint_t));
+        node_key = (node_key ^ word) * NGX_HTTP_AUTH_API_TOKEN_SPREAD;
+        p += sizeof(ngx_uint_t);
     }
 
-    /* ids differ in the last bits, and the first ones choose the tree */
+    word = 0;
+    ngx_memcpy(&word, p, last - p);
 
-    return node_key * NGX_HTTP_AUTH_API_TOKEN_SPREAD;
+    return (node_key ^ word) * NGX_HTTP_AUTH_API_TOKEN_SPREAD;
 }
 
 
