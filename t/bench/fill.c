@@ -13,7 +13,7 @@ store_t *
 bench_fill(ngx_uint_t tokens)
 {
     size_t      size;
-    u_char      id[13];
+    u_char      id[BENCH_ID], name[BENCH_NAME];
     store_t    *store;
     verdict_t   verdict;
     question_t  question;
@@ -29,19 +29,10 @@ bench_fill(ngx_uint_t tokens)
         return NULL;
     }
 
-    ngx_memzero(&verdict, sizeof(verdict_t));
-
-    verdict.reason = T(PASS);
-    verdict.health = T(WELL);
-    verdict.asked = 1000;
-    ngx_str_set(&verdict.facts.name, "a name of 20 letters");
-    ngx_str_set(&verdict.facts.account_id, "ACC-8765-4321");
-    ngx_str_set(&verdict.facts.account_name, "a name of 20 letters");
-    ngx_str_set(&verdict.facts.account_type, "Vendor");
-    ngx_str_set(&verdict.facts.modules, "MOD-0478,MOD-1756,MOD-9042");
-
     for (i = 0; i < tokens; i++) {
         bench_question(&question, i, id);
+        bench_facts(&verdict, id, name);
+        verdict.asked = question.now;
 
         if (store_ask(store, &question, &reply) != T(MISS)
             || store_end(store, &reply.ticket, &question, &verdict) != NGX_OK)
@@ -85,6 +76,45 @@ bench_question(question_t *question, ngx_uint_t n, u_char *id)
     question->denied = 5000;
     question->timeout = 10000;
     question->pid = ngx_pid;
+}
+
+
+void
+bench_facts(verdict_t *verdict, u_char *id, u_char *name)
+{
+    facts_t  *facts;
+
+    ngx_memzero(verdict, sizeof(verdict_t));
+
+    verdict->reason = T(PASS);
+    verdict->health = T(WELL);
+
+    (void) ngx_cpymem(ngx_cpymem(name, "robot, ", BENCH_NAME - BENCH_ID), id,
+                      BENCH_ID);
+
+    facts = &verdict->facts;
+
+    facts->name.data = name;
+    facts->name.len = BENCH_NAME;
+    facts->account_name = facts->name;
+
+    ngx_str_set(&facts->account_id, "ACC-8765-4321");
+    ngx_str_set(&facts->account_type, "Vendor");
+    ngx_str_set(&facts->modules, "MOD-0478,MOD-1756,MOD-9042");
+}
+
+
+ngx_uint_t
+bench_right(facts_t *facts, u_char *id)
+{
+    u_char  *name;
+
+    name = facts->name.data;
+
+    return facts->name.len == BENCH_NAME
+           && facts->account_name.len == BENCH_NAME
+           && ngx_memcmp(name + BENCH_NAME - BENCH_ID, id, BENCH_ID) == 0
+           && ngx_memcmp(facts->account_name.data, name, BENCH_NAME) == 0;
 }
 
 

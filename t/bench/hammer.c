@@ -5,35 +5,57 @@
 
 
 /*
- * Many processes that ask one store at once, and do nothing else:
+ * Many processes that ask a store at once, and do nothing else:
  *
  *     hammer [TOKENS [SECONDS]]
  *
- * Rounds with one process stand between those with many.  Prints hits in all,
- * their ratio to those of one process, how many the slowest and the quickest of
- * the processes had compared with an equal share, and the longest time that
- * one of them took for 32 hits, including the time for which it had no core.
+ * A round is: one process; many, each with a store of its own, which is what
+ * the machine can do; as many with one store; and the same while one more
+ * process changes that store 10,000 times a second.  The first table compares
+ * the hits of all with those of the one process of the same round.
+ *
+ * The second table is about the worst that happened to any process: how many
+ * hits the slowest and the quickest had, compared with an equal share; and the
+ * longest time that 32 hits took, and one change, including the time for which
+ * the process had no core.  For the processes with stores of their own it is
+ * what the scheduler did.  And it tells how many hits took a mutex.
+ *
+ * The program is linked with --wrap=ngx_shmtx_lock.
  */
 
 
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include "fill.h"
 
 
-#define HAMMER_MAX     32
-#define HAMMER_ROUNDS  15
-#define HAMMER_BATCH   32              /* hits between looks at the clock */
+#define HAMMER_MAX      32
+#define HAMMER_SIZES    6              /* 1, 2, 4 ... HAMMER_MAX processes */
+#define HAMMER_ROUNDS   15
+#define HAMMER_BATCH    32             /* hits between looks at the clock */
+#define HAMMER_CHANGES  10000          /* a second */
+#define HAMMER_READY    10             /* s, to start all processes */
 
 
-/* a cache line for each, so that they do not slow one another down */
+typedef enum {
+    HAMMER_ALONE = 0,
+    HAMMER_APART,
+    HAMMER_SHARED,
+    HAMMER_CHANGED,
+    HAMMER_KINDS
+} hammer_kind_e;
+
+
+/* what a process did; in cache lines of its own */
 
 typedef struct {
-    ngx_atomic_t  hits;
+    ngx_uint_t    count;               /* of hits or changes */
+    ngx_uint_t    locks;
     double        longest;
-    u_char        pad[128 - sizeof(ngx_atomic_t) - sizeof(double)];
+    u_char        pad[128 - 2 * sizeof(ngx_uint_t) - sizeof(double)];
 } hammer_count_t;
 
 
@@ -42,35 +64,64 @@ typedef struct {
     ngx_atomic_t    start;
     ngx_atomic_t    stop;
     u_char          pad[128 - 3 * sizeof(ngx_atomic_t)];
-    hammer_count_t  counts[HAMMER_MAX];
+    hammer_count_t  counts[HAMMER_MAX + 1];      /* the writer is the last */
 } hammer_t;
 
 
 typedef struct {
-    double  hits;                      /* a second */
+    double  hits[HAMMER_ROUNDS];       /* a second */
+    double  ratio[HAMMER_ROUNDS];
     double  least;
     double  most;
     double  longest;
+    double  locks;                     /* of 1,000 hits, at most */
+    double  changes[HAMMER_ROUNDS];    /* a second */
+    double  change;                    /* the longest */
 } hammer_result_t;
 
 
-static ngx_int_t hammer_round(ngx_uint_t n, hammer_result_t *result);
-static void hammer_child(ngx_uint_t n);
-static void hammer_pause(double seconds);
+static ngx_int_t hammer_stores(void);
+static ngx_int_t hammer_round(hammer_kind_e kind, ngx_uint_t n, ngx_uint_t i,
+    hammer_result_t *result);
+static ngx_int_t hammer_run(hammer_kind_e kind, ngx_uint_t n, double *took);
+static void hammer_child(hammer_kind_e kind, ngx_uint_t n);
+static void hammer_hits(store_t *store, ngx_uint_t i, hammer_count_t *count);
+static void hammer_changes(store_t *store, hammer_count_t *count);
+static void hammer_lookup(store_t *store, ngx_uint_t token,
+    ngx_http_auth_api_token_reason_e reason, hammer_count_t *count);
+static void hammer_purge(store_t *store, ngx_uint_t token,
+    hammer_count_t *count);
+static double hammer_due(hammer_count_t *count);
+static double hammer_took(hammer_count_t *count, double since);
+static void hammer_fail(const char *what);
+static void hammer_sleep(double seconds);
+static void hammer_print_ratio(double *ratio);
 
 
-static store_t     *hammer_store;
+static const char *hammer_names[] = {
+    "alone", "a store each", "one store", "one, changed"
+};
+
 static hammer_t    *hammer;
+static store_t     *hammer_apart[HAMMER_MAX];
+static store_t     *hammer_shared;
+static store_t     *hammer_changed;
+
 static ngx_uint_t   hammer_tokens = 10000;
 static double       hammer_seconds = 0.5;
+static double       hammer_start;      /* of the writer */
+static ngx_uint_t   hammer_unknown;    /* tokens the writer asked about */
+static ngx_uint_t   hammer_locks;      /* that this process took */
 
 
 int
 main(int argc, char *const *argv)
 {
-    double           ratio[HAMMER_ROUNDS], hits[HAMMER_ROUNDS];
-    ngx_uint_t       i, n;
-    hammer_result_t  one, many, worst;
+    double                  *hits;
+    ngx_uint_t               i, k, n, size;
+    hammer_result_t         *result;
+
+    static hammer_result_t   results[HAMMER_SIZES][HAMMER_KINDS];
 
     if (argc > 1) {
         hammer_tokens = atoi(argv[1]);
@@ -83,47 +134,82 @@ main(int argc, char *const *argv)
     env_init();
 
     hammer = env_shared(sizeof(hammer_t));
-    hammer_store = bench_fill(hammer_tokens);
 
-    if (hammer_store == NULL) {
+    if (hammer_stores() != NGX_OK) {
         return 1;
     }
 
-    printf("%lu tokens, %ld cores\n\n", hammer_tokens, (long) ngx_ncpu);
-    printf("| processes | hits, million/s | ratio to one | least share "
-           "| most | 32 hits took at most, ms |\n");
-    printf("| ---: | ---: | ---: | ---: | ---: | ---: |\n");
+    printf("%lu tokens, %ld cores, %u rounds of %.2f s; hits, to those of one "
+           "process\n\n", hammer_tokens, (long) ngx_ncpu, HAMMER_ROUNDS,
+           hammer_seconds);
+    printf("| processes | alone, million/s | %s | %s | %s |\n",
+           hammer_names[HAMMER_APART], hammer_names[HAMMER_SHARED],
+           hammer_names[HAMMER_CHANGED]);
+    printf("| ---: | ---: | ---: | ---: | ---: |\n");
 
-    for (n = 1; n <= HAMMER_MAX; n *= 2) {
+    for (size = 0; size < HAMMER_SIZES; size++) {
 
-        worst.least = 1;
-        worst.most = 1;
-        worst.longest = 0;
+        n = 1 << size;
+        result = results[size];
 
         for (i = 0; i < HAMMER_ROUNDS; i++) {
 
-            if (hammer_round(1, &one) != NGX_OK
-                || hammer_round(n, &many) != NGX_OK)
-            {
-                return 1;
+            /* each is the first as often as the others */
+
+            for (k = 0; k < HAMMER_KINDS; k++) {
+
+                if (hammer_round((i + k) % HAMMER_KINDS, n, i,
+                                 &result[(i + k) % HAMMER_KINDS])
+                    != NGX_OK)
+                {
+                    return 1;
+                }
             }
 
-            hits[i] = many.hits;
-            ratio[i] = many.hits / one.hits;
-
-            worst.least = ngx_min(worst.least, many.least);
-            worst.most = ngx_max(worst.most, many.most);
-            worst.longest = ngx_max(worst.longest, many.longest);
+            for (k = HAMMER_APART; k < HAMMER_KINDS; k++) {
+                result[k].ratio[i] = result[k].hits[i]
+                                     / result[HAMMER_ALONE].hits[i];
+            }
         }
 
+        hits = result[HAMMER_ALONE].hits;
         qsort(hits, HAMMER_ROUNDS, sizeof(double), bench_cmp);
-        qsort(ratio, HAMMER_ROUNDS, sizeof(double), bench_cmp);
 
-        printf("| %lu | %.2f | %.2f (%.2f to %.2f) | %.2f | %.2f | %.1f |\n",
-               n, hits[HAMMER_ROUNDS / 2] / 1e6, ratio[HAMMER_ROUNDS / 2],
-               ratio[0], ratio[HAMMER_ROUNDS - 1], worst.least, worst.most,
-               worst.longest * 1e3);
+        printf("| %lu | %.2f |", n, hits[HAMMER_ROUNDS / 2] / 1e6);
+
+        for (k = HAMMER_APART; k < HAMMER_KINDS; k++) {
+            hammer_print_ratio(result[k].ratio);
+        }
+
+        printf("\n");
         (void) fflush(stdout);
+    }
+
+    printf("\n| processes | store | least share | most | 32 hits, ms "
+           "| mutex, of 1,000 | changes/s (least) | longest, ms |\n");
+    printf("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n");
+
+    for (size = 0; size < HAMMER_SIZES; size++) {
+        for (k = HAMMER_APART; k < HAMMER_KINDS; k++) {
+
+            result = &results[size][k];
+
+            printf("| %d | %s | %.2f | %.2f | %.2f | %.2f |", 1 << size,
+                   hammer_names[k], result->least, result->most,
+                   result->longest * 1e3, result->locks);
+
+            if (k == HAMMER_CHANGED) {
+                qsort(result->changes, HAMMER_ROUNDS, sizeof(double),
+                      bench_cmp);
+
+                printf(" %.0f (%.0f) | %.2f |\n",
+                       result->changes[HAMMER_ROUNDS / 2], result->changes[0],
+                       result->change * 1e3);
+
+            } else {
+                printf(" - | - |\n");
+            }
+        }
     }
 
     return 0;
@@ -131,124 +217,357 @@ main(int argc, char *const *argv)
 
 
 static ngx_int_t
-hammer_round(ngx_uint_t n, hammer_result_t *result)
+hammer_stores(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < HAMMER_MAX; i++) {
+        hammer_apart[i] = bench_fill(hammer_tokens);
+
+        if (hammer_apart[i] == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    hammer_shared = bench_fill(hammer_tokens);
+    hammer_changed = bench_fill(hammer_tokens);
+
+    if (hammer_shared == NULL || hammer_changed == NULL) {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* a part of round i: of so many processes that ask */
+
+static ngx_int_t
+hammer_round(hammer_kind_e kind, ngx_uint_t n, ngx_uint_t i,
+    hammer_result_t *result)
+{
+    double           took, sum, least, most, locks;
+    ngx_uint_t       p;
+    hammer_count_t  *count, *writer;
+
+    if (kind == HAMMER_ALONE) {
+        n = 1;
+    }
+
+    if (hammer_run(kind, n, &took) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    sum = 0;
+    least = 1e18;
+    most = 0;
+    locks = 0;
+
+    for (p = 0; p < n; p++) {
+        count = &hammer->counts[p];
+
+        sum += count->count;
+        locks += count->locks;
+        least = ngx_min(least, count->count);
+        most = ngx_max(most, count->count);
+        result->longest = ngx_max(result->longest, count->longest);
+    }
+
+    result->hits[i] = sum / took;
+
+    locks = locks / sum * 1000;
+    least = least * n / sum;
+    most = most * n / sum;
+
+    result->locks = ngx_max(result->locks, locks);
+    result->least = (i == 0) ? least : ngx_min(result->least, least);
+    result->most = ngx_max(result->most, most);
+
+    writer = &hammer->counts[HAMMER_MAX];
+    hammer_unknown += writer->count;
+
+    result->changes[i] = writer->count / took;
+    result->change = ngx_max(result->change, writer->longest);
+
+    return NGX_OK;
+}
+
+
+/* starts the processes, and ends them */
+
+static ngx_int_t
+hammer_run(hammer_kind_e kind, ngx_uint_t n, double *took)
 {
     int         status;
-    pid_t       pids[HAMMER_MAX];
-    double      start, took, sum, least, most;
+    pid_t       pids[HAMMER_MAX + 1];
+    double      start;
     ngx_int_t   rc;
-    ngx_uint_t  i;
+    ngx_uint_t  i, all;
+
+    rc = NGX_OK;
+    all = (kind == HAMMER_CHANGED) ? n + 1 : n;
 
     ngx_memzero(hammer, sizeof(hammer_t));
 
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < all; i++) {
         pids[i] = fork();
 
         if (pids[i] == -1) {
             perror("fork()");
-            hammer->stop = 1;
-            hammer->start = 1;
-            return NGX_ERROR;
+            rc = NGX_ERROR;
+            break;
         }
 
         if (pids[i] == 0) {
-            hammer_child(i);
+            hammer_child(kind, i < n ? i : HAMMER_MAX);
             _exit(0);
         }
     }
 
-    for (i = 0; hammer->ready < n && i < 10000; i++) {
-        hammer_pause(0.001);
+    all = i;
+    start = bench_now();
+
+    while (hammer->ready < all) {
+        if (bench_now() - start > HAMMER_READY) {
+            fprintf(stderr, "hammer: a process did not start\n");
+            rc = NGX_ERROR;
+            break;
+        }
+
+        hammer_sleep(0.001);
     }
 
     start = bench_now();
     hammer->start = 1;
 
-    hammer_pause(hammer_seconds);
+    hammer_sleep(rc == NGX_OK ? hammer_seconds : 0);
 
     hammer->stop = 1;
-    took = bench_now() - start;
+    *took = bench_now() - start;
 
-    rc = NGX_OK;
-    sum = 0;
-    least = 1e18;
-    most = 0;
-    result->longest = 0;
-
-    for (i = 0; i < n; i++) {
-
+    for (i = 0; i < all; i++) {
         if (waitpid(pids[i], &status, 0) != pids[i] || status != 0) {
             fprintf(stderr, "hammer: a process failed\n");
             rc = NGX_ERROR;
         }
-
-        sum += hammer->counts[i].hits;
-        least = ngx_min(least, hammer->counts[i].hits);
-        most = ngx_max(most, hammer->counts[i].hits);
-        result->longest = ngx_max(result->longest, hammer->counts[i].longest);
     }
-
-    result->hits = sum / took;
-    result->least = least * n / sum;
-    result->most = most * n / sum;
 
     return rc;
 }
 
 
-/* it ends with its parent, and after the round */
-
 static void
-hammer_child(ngx_uint_t n)
+hammer_child(hammer_kind_e kind, ngx_uint_t n)
 {
-    pid_t       parent;
-    double      now, last;
-    u_char      id[13];
-    ngx_uint_t  i, hits, batch;
-    question_t  question;
-
-    static reply_t  reply;
+    store_t         *store;
+    hammer_count_t  *count;
 
     env_init();
 
-    parent = getppid();
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1
+        || prctl(PR_SET_TIMERSLACK, 1) == -1)
+    {
+        hammer_fail("prctl() failed");
+    }
+
+    store = (kind == HAMMER_APART) ? hammer_apart[n]
+            : (kind == HAMMER_CHANGED) ? hammer_changed : hammer_shared;
 
     (void) ngx_atomic_fetch_add(&hammer->ready, 1);
 
-    while (!hammer->start && getppid() == parent) {
-        hammer_pause(0.0001);
+    while (!hammer->start) {
+        hammer_sleep(0.0001);
     }
 
-    hits = 0;
-    i = n * 7919;
-    last = bench_now();
+    hammer_locks = 0;
+    hammer_start = bench_now();
 
-    while (!hammer->stop && getppid() == parent) {
+    count = &hammer->counts[n];
 
-        for (batch = 0; batch < HAMMER_BATCH; batch++) {
-            bench_question(&question, (i++ * 7919) % hammer_tokens, id);
-            question.now = (ngx_msec_t) (last * 1000);
-            store_prefetch(hammer_store, &question);
+    if (n == HAMMER_MAX) {
+        hammer_changes(store, count);
 
-            if (store_ask(hammer_store, &question, &reply) != T(HIT)) {
-                _exit(1);
-            }
-        }
-
-        hits += HAMMER_BATCH;
-
-        now = bench_now();
-        hammer->counts[n].longest = ngx_max(hammer->counts[n].longest,
-                                            now - last);
-        last = now;
+    } else {
+        hammer_hits(store, n * 7919, count);
     }
 
-    hammer->counts[n].hits = hits;
+    count->locks = hammer_locks;
 }
 
 
 static void
-hammer_pause(double seconds)
+hammer_hits(store_t *store, ngx_uint_t i, hammer_count_t *count)
+{
+    double      now;
+    u_char      id[BENCH_ID];
+    uint64_t    cell[T(CELL) / sizeof(uint64_t)];
+    reply_t     reply;
+    ngx_uint_t  n;
+    question_t  question;
+
+    now = hammer_start;
+
+    while (!hammer->stop) {
+
+        for (n = 0; n < HAMMER_BATCH; n++) {
+            bench_question(&question, (i++ * 7919) % hammer_tokens, id);
+            question.now = (ngx_msec_t) (now * 1000);
+            store_prefetch(store, &question);
+
+            reply.cell = cell;
+
+            if (store_ask(store, &question, &reply) != T(HIT)) {
+                hammer_fail("a token that is in the store was not found");
+            }
+
+            if (!bench_right(&reply.verdict.facts, id)) {
+                hammer_fail("a hit had the facts of another token");
+            }
+        }
+
+        count->count += HAMMER_BATCH;
+        now = hammer_took(count, now);
+    }
+}
+
+
+/*
+ * Half of the lookups replace the facts of a token that is asked for.  The
+ * others find that a token is unknown, and most of them evict an older denial;
+ * every second of these is purged.
+ */
+
+static void
+hammer_changes(store_t *store, hammer_count_t *count)
+{
+    ngx_uint_t  i;
+
+    for (i = hammer_unknown; !hammer->stop; i++) {
+
+        hammer_lookup(store, (i * 7919) % hammer_tokens, T(PASS), count);
+        hammer_lookup(store, hammer_tokens + i, T(UNKNOWN), count);
+
+        if (i % 2) {
+            hammer_purge(store, hammer_tokens + i, count);
+        }
+    }
+}
+
+
+static void
+hammer_lookup(store_t *store, ngx_uint_t token,
+    ngx_http_auth_api_token_reason_e reason, hammer_count_t *count)
+{
+    double      start;
+    u_char      id[BENCH_ID], name[BENCH_NAME];
+    reply_t     reply;
+    verdict_t   verdict;
+    question_t  question;
+
+    bench_question(&question, token, id);
+    bench_facts(&verdict, id, name);
+
+    /* nothing is fresh */
+
+    question.valid = 0;
+    question.denied = 0;
+    reply.cell = NULL;
+
+    start = hammer_due(count);
+    question.now = (ngx_msec_t) (start * 1000);
+
+    if (store_ask(store, &question, &reply) != T(MISS)) {
+        hammer_fail("a lookup did not begin");
+    }
+
+    (void) hammer_took(count, start);
+
+    verdict.reason = reason;
+    verdict.asked = question.now;
+
+    start = hammer_due(count);
+    question.now = (ngx_msec_t) (start * 1000);
+
+    if (store_end(store, &reply.ticket, &question, &verdict) != NGX_OK) {
+        hammer_fail("a lookup did not end");
+    }
+
+    (void) hammer_took(count, start);
+}
+
+
+static void
+hammer_purge(store_t *store, ngx_uint_t token, hammer_count_t *count)
+{
+    double      start;
+    u_char      id[BENCH_ID];
+    purge_t     purge;
+    question_t  question;
+
+    bench_question(&question, token, id);
+
+    ngx_memzero(&purge, sizeof(purge_t));
+    purge.id = question.id;
+
+    start = hammer_due(count);
+
+    if (store_purge(store, &purge) != 1) {
+        hammer_fail("a purge by id did not find one verdict");
+    }
+
+    (void) hammer_took(count, start);
+}
+
+
+/* waits for the time of the next change, or for the end; returns the time */
+
+static double
+hammer_due(hammer_count_t *count)
+{
+    double  now, due;
+
+    due = hammer_start + (double) count->count / HAMMER_CHANGES;
+
+    for ( ;; ) {
+        now = bench_now();
+
+        if (hammer->stop) {
+            return now;
+        }
+
+        if (now >= due) {
+            count->count++;
+            return now;
+        }
+
+        hammer_sleep(due - now);
+    }
+}
+
+
+static double
+hammer_took(hammer_count_t *count, double since)
+{
+    double  now;
+
+    now = bench_now();
+
+    count->longest = ngx_max(count->longest, now - since);
+
+    return now;
+}
+
+
+static void
+hammer_fail(const char *what)
+{
+    fprintf(stderr, "hammer: %s\n", what);
+    _exit(1);
+}
+
+
+static void
+hammer_sleep(double seconds)
 {
     struct timespec  ts;
 
@@ -256,4 +575,28 @@ hammer_pause(double seconds)
     ts.tv_nsec = (long) ((seconds - (time_t) seconds) * 1e9);
 
     (void) nanosleep(&ts, NULL);
+}
+
+
+static void
+hammer_print_ratio(double *ratio)
+{
+    qsort(ratio, HAMMER_ROUNDS, sizeof(double), bench_cmp);
+
+    printf(" %.2f (%.2f to %.2f) |", ratio[HAMMER_ROUNDS / 2], ratio[0],
+           ratio[HAMMER_ROUNDS - 1]);
+}
+
+
+/* what the linker has the store call in place of ngx_shmtx_lock() */
+
+void __real_ngx_shmtx_lock(ngx_shmtx_t *mtx);
+
+
+void
+__wrap_ngx_shmtx_lock(ngx_shmtx_t *mtx)
+{
+    hammer_locks++;
+
+    __real_ngx_shmtx_lock(mtx);
 }

@@ -27,7 +27,7 @@ static void bench_print(const char *what, double *took, ngx_uint_t n);
 int
 main(int argc, char *const *argv)
 {
-    u_char      id[13];
+    u_char      id[BENCH_ID];
     double      start, *took;
     store_t    *store;
     purge_t     purge;
@@ -95,7 +95,7 @@ main(int argc, char *const *argv)
 static double
 bench_hits(store_t *store, ngx_uint_t tokens, ngx_uint_t hits, ngx_msec_t step)
 {
-    u_char      id[13];
+    u_char      id[BENCH_ID];
     double      start;
     question_t  question;
     ngx_uint_t  i;

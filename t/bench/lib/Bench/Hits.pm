@@ -11,7 +11,7 @@ use Bench::Round;
 use Bench::Server;
 use Exporter qw(import);
 
-our @EXPORT_OK = qw(hits throughput misses size);
+our @EXPORT_OK = qw(hits throughput workers misses size);
 
 use constant STRIDE => 618_033;
 
@@ -85,6 +85,59 @@ sub throughput {
     my @servers = guards([ qw(bare module) ]);
 
     compared(hit_rounds($rounds, $seconds, $tokens, @servers), @servers);
+    stop_server(@servers);
+}
+
+
+# Two workers on two cores share these with the clients, and with each other the
+# zone.  What the clients cost is seen where one worker has them on its core.
+
+sub workers {
+    my $rounds = rounds(20);
+    my $seconds = seconds(2);
+    my $tokens = 10_000;
+
+    title('workers', 'CPU of the workers for a hit over that of a bare nginx'
+          . " with as many, $tokens tokens, and as a ratio to one worker in the",
+          "same round; $rounds rounds of $seconds s, median (min to max).");
+
+    my @cases = ([ 1, '1' ], [ 1, '1, and the clients on its core', cores() - 1 ],
+                 [ 2, '2' ]);
+
+    my @servers = map {
+        my ($workers, $name, $clients) = @$_;
+
+        map { +{ %$_, name => "$_->{name} $name", clients => $clients } }
+            guards([ qw(bare module) ], WORKERS => $workers);
+    } @cases;
+
+    my $results = hit_rounds($rounds, $seconds, $tokens, @servers);
+    my $one = $results->{'module 1'};
+
+    for my $name (map { $_->[1] } @cases) {
+        my ($bare, $module) = @$results{"bare $name", "module $name"};
+
+        for my $i (0 .. $#$module) {
+            my $result = $module->[$i];
+
+            $result->{bare} = $bare->[$i]{us};
+            $result->{over} = $result->{us} - $result->{bare};
+            $result->{ratio} = $result->{rate} / $bare->[$i]{rate};
+            $result->{times} = $result->{over} / $one->[$i]{over};
+        }
+    }
+
+    table([ 'workers', 'bare, us', 'us over bare', 'to one worker',
+            'throughput to bare' ],
+          map {
+              my $result = $results->{"module $_->[1]"};
+
+              [ $_->[1], spread('%.2f', 'bare', $result),
+                spread('%.2f', 'over', $result),
+                spread('%.2f', 'times', $result),
+                spread('%.3f', 'ratio', $result) ]
+          } @cases);
+
     stop_server(@servers);
 }
 

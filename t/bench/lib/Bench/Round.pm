@@ -40,9 +40,11 @@ sub wrk {
     my ($server, $seconds, @args) = @_;
 
     my $report = "$server->{dir}/wrk";
-    my @core = @{$server->{workers}} == 1 ? on_core(0) : ();
+    my $core = $server->{clients};
 
-    my $pid = spawn($report, @core, 'wrk', '-t1', '-c' . CONNECTIONS,
+    $core = 0 if !defined $core && @{$server->{workers}} == 1;
+
+    my $pid = spawn($report, defined $core ? on_core($core) : (), 'wrk', '-t1', '-c' . CONNECTIONS,
                     "-d${seconds}s", '--timeout', '60s',
                     '-s', "$FindBin::Bin/requests.lua",
                     "http://127.0.0.1:$server->{port}/t", '--', @args);
