@@ -121,9 +121,16 @@ bench_right(facts_t *facts, u_char *id)
 double
 bench_now(void)
 {
+    return bench_clock(CLOCK_MONOTONIC);
+}
+
+
+double
+bench_clock(clockid_t clock)
+{
     struct timespec  ts;
 
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+    (void) clock_gettime(clock, &ts);
 
     return ts.tv_sec + ts.tv_nsec / 1e9;
 }

@@ -46,6 +46,11 @@ ngx_uint_t bench_right(facts_t *facts, u_char *id);
 double bench_now(void);
 
 
+/* the same of any clock */
+
+double bench_clock(clockid_t clock);
+
+
 /* for qsort() of doubles */
 
 int bench_cmp(const void *one, const void *two);

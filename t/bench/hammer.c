@@ -10,15 +10,16 @@
  *     hammer [TOKENS [SECONDS]]
  *
  * A round is: one process; many, each with a store of its own, which is what
- * the machine can do; as many with one store; and the same while one more
- * process changes that store 10,000 times a second.  The first table compares
- * the hits of all with those of the one process of the same round.
+ * the machine can do; as many with one store; and both once more beside a
+ * writer, a process that changes a store 10,000 times a second: one that nobody
+ * asks, or the one that all ask.  The first table compares the hits of all with
+ * those of the one process of the same round.
  *
- * The second table is about the worst that happened to any process: how many
- * hits the slowest and the quickest had, compared with an equal share; and the
- * longest time that 32 hits took, and one change, including the time for which
- * the process had no core.  For the processes with stores of their own it is
- * what the scheduler did.  And it tells how many hits took a mutex.
+ * The second table has the CPU time of a hit, and how many hits took a mutex.
+ * The rest is the worst that happened to any process: how many hits the slowest
+ * and the quickest had, compared with an equal share; and the longest time that
+ * 32 hits took, and one change, including the time for which the process had no
+ * core.  For processes with stores of their own that is the scheduler's work.
  *
  * The program is linked with --wrap=ngx_shmtx_lock.
  */
@@ -44,7 +45,8 @@ typedef enum {
     HAMMER_ALONE = 0,
     HAMMER_APART,
     HAMMER_SHARED,
-    HAMMER_CHANGED,
+    HAMMER_BESIDE,                     /* apart, and a writer with its own */
+    HAMMER_CHANGED,                    /* shared, and a writer in the same */
     HAMMER_KINDS
 } hammer_kind_e;
 
@@ -55,7 +57,8 @@ typedef struct {
     ngx_uint_t    count;               /* of hits or changes */
     ngx_uint_t    locks;
     double        longest;
-    u_char        pad[128 - 2 * sizeof(ngx_uint_t) - sizeof(double)];
+    double        cpu;
+    u_char        pad[128 - 2 * sizeof(ngx_uint_t) - 2 * sizeof(double)];
 } hammer_count_t;
 
 
@@ -71,6 +74,7 @@ typedef struct {
 typedef struct {
     double  hits[HAMMER_ROUNDS];       /* a second */
     double  ratio[HAMMER_ROUNDS];
+    double  cpu[HAMMER_ROUNDS];        /* of a hit */
     double  least;
     double  most;
     double  longest;
@@ -86,6 +90,7 @@ static ngx_int_t hammer_round(hammer_kind_e kind, ngx_uint_t n, ngx_uint_t i,
 static ngx_int_t hammer_run(hammer_kind_e kind, ngx_uint_t n, double *took);
 static void hammer_child(hammer_kind_e kind, ngx_uint_t n);
 static void hammer_hits(store_t *store, ngx_uint_t i, hammer_count_t *count);
+static ngx_inline void hammer_hit(store_t *store, ngx_uint_t i, double now);
 static void hammer_changes(store_t *store, hammer_count_t *count);
 static void hammer_lookup(store_t *store, ngx_uint_t token,
     ngx_http_auth_api_token_reason_e reason, hammer_count_t *count);
@@ -95,11 +100,12 @@ static double hammer_due(hammer_count_t *count);
 static double hammer_took(hammer_count_t *count, double since);
 static void hammer_fail(const char *what);
 static void hammer_sleep(double seconds);
-static void hammer_print_ratio(double *ratio);
+static double hammer_median(double *values);
 
 
 static const char *hammer_names[] = {
-    "alone", "a store each", "one store", "one, changed"
+    "alone", "a store each", "one store", "each, a writer beside",
+    "one store, changed"
 };
 
 static hammer_t    *hammer;
@@ -117,7 +123,7 @@ static ngx_uint_t   hammer_locks;      /* that this process took */
 int
 main(int argc, char *const *argv)
 {
-    double                  *hits;
+    double                   median, *ratio;
     ngx_uint_t               i, k, n, size;
     hammer_result_t         *result;
 
@@ -142,10 +148,13 @@ main(int argc, char *const *argv)
     printf("%lu tokens, %ld cores, %u rounds of %.2f s; hits, to those of one "
            "process\n\n", hammer_tokens, (long) ngx_ncpu, HAMMER_ROUNDS,
            hammer_seconds);
-    printf("| processes | alone, million/s | %s | %s | %s |\n",
-           hammer_names[HAMMER_APART], hammer_names[HAMMER_SHARED],
-           hammer_names[HAMMER_CHANGED]);
-    printf("| ---: | ---: | ---: | ---: | ---: |\n");
+    printf("| processes | alone, million/s |");
+
+    for (k = HAMMER_APART; k < HAMMER_KINDS; k++) {
+        printf(" %s |", hammer_names[k]);
+    }
+
+    printf("\n| ---: | ---: | ---: | ---: | ---: | ---: |\n");
 
     for (size = 0; size < HAMMER_SIZES; size++) {
 
@@ -172,38 +181,40 @@ main(int argc, char *const *argv)
             }
         }
 
-        hits = result[HAMMER_ALONE].hits;
-        qsort(hits, HAMMER_ROUNDS, sizeof(double), bench_cmp);
-
-        printf("| %lu | %.2f |", n, hits[HAMMER_ROUNDS / 2] / 1e6);
+        printf("| %lu | %.2f |", n,
+               hammer_median(result[HAMMER_ALONE].hits) / 1e6);
 
         for (k = HAMMER_APART; k < HAMMER_KINDS; k++) {
-            hammer_print_ratio(result[k].ratio);
+            ratio = result[k].ratio;
+            median = hammer_median(ratio);
+
+            printf(" %.2f (%.2f to %.2f) |", median, ratio[0],
+                   ratio[HAMMER_ROUNDS - 1]);
         }
 
         printf("\n");
         (void) fflush(stdout);
     }
 
-    printf("\n| processes | store | least share | most | 32 hits, ms "
-           "| mutex, of 1,000 | changes/s (least) | longest, ms |\n");
-    printf("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n");
+    printf("\n| processes | store | CPU, ns | mutex, of 1,000 | least share "
+           "| most | 32 hits, ms | changes/s (least) | longest, ms |\n");
+    printf("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: "
+           "|\n");
 
     for (size = 0; size < HAMMER_SIZES; size++) {
         for (k = HAMMER_APART; k < HAMMER_KINDS; k++) {
 
             result = &results[size][k];
 
-            printf("| %d | %s | %.2f | %.2f | %.2f | %.2f |", 1 << size,
-                   hammer_names[k], result->least, result->most,
-                   result->longest * 1e3, result->locks);
+            printf("| %d | %s | %.0f | %.1f | %.2f | %.2f | %.1f |", 1 << size,
+                   hammer_names[k], hammer_median(result->cpu) * 1e9,
+                   result->locks, result->least, result->most,
+                   result->longest * 1e3);
 
-            if (k == HAMMER_CHANGED) {
-                qsort(result->changes, HAMMER_ROUNDS, sizeof(double),
-                      bench_cmp);
+            if (k >= HAMMER_BESIDE) {
+                median = hammer_median(result->changes);
 
-                printf(" %.0f (%.0f) | %.2f |\n",
-                       result->changes[HAMMER_ROUNDS / 2], result->changes[0],
+                printf(" %.0f (%.0f) | %.1f |\n", median, result->changes[0],
                        result->change * 1e3);
 
             } else {
@@ -246,7 +257,7 @@ static ngx_int_t
 hammer_round(hammer_kind_e kind, ngx_uint_t n, ngx_uint_t i,
     hammer_result_t *result)
 {
-    double           took, sum, least, most, locks;
+    double           took, sum, cpu, least, most, locks;
     ngx_uint_t       p;
     hammer_count_t  *count, *writer;
 
@@ -259,6 +270,7 @@ hammer_round(hammer_kind_e kind, ngx_uint_t n, ngx_uint_t i,
     }
 
     sum = 0;
+    cpu = 0;
     least = 1e18;
     most = 0;
     locks = 0;
@@ -267,6 +279,7 @@ hammer_round(hammer_kind_e kind, ngx_uint_t n, ngx_uint_t i,
         count = &hammer->counts[p];
 
         sum += count->count;
+        cpu += count->cpu;
         locks += count->locks;
         least = ngx_min(least, count->count);
         most = ngx_max(most, count->count);
@@ -274,6 +287,7 @@ hammer_round(hammer_kind_e kind, ngx_uint_t n, ngx_uint_t i,
     }
 
     result->hits[i] = sum / took;
+    result->cpu[i] = cpu / sum;
 
     locks = locks / sum * 1000;
     least = least * n / sum;
@@ -305,7 +319,7 @@ hammer_run(hammer_kind_e kind, ngx_uint_t n, double *took)
     ngx_uint_t  i, all;
 
     rc = NGX_OK;
-    all = (kind == HAMMER_CHANGED) ? n + 1 : n;
+    all = (kind >= HAMMER_BESIDE) ? n + 1 : n;
 
     ngx_memzero(hammer, sizeof(hammer_t));
 
@@ -359,7 +373,9 @@ hammer_run(hammer_kind_e kind, ngx_uint_t n, double *took)
 static void
 hammer_child(hammer_kind_e kind, ngx_uint_t n)
 {
+    double           now, cpu;
     store_t         *store;
+    ngx_uint_t       i;
     hammer_count_t  *count;
 
     env_init();
@@ -370,14 +386,31 @@ hammer_child(hammer_kind_e kind, ngx_uint_t n)
         hammer_fail("prctl() failed");
     }
 
-    store = (kind == HAMMER_APART) ? hammer_apart[n]
-            : (kind == HAMMER_CHANGED) ? hammer_changed : hammer_shared;
+    if (n < HAMMER_MAX && (kind == HAMMER_APART || kind == HAMMER_BESIDE)) {
+        store = hammer_apart[n];
+
+    } else if (kind >= HAMMER_BESIDE) {
+        store = hammer_changed;
+
+    } else {
+        store = hammer_shared;
+    }
+
+    /* what has not been asked for in this second takes the mutex */
+
+    now = bench_now();
+
+    for (i = 0; i < hammer_tokens && n < HAMMER_MAX; i++) {
+        hammer_hit(store, i, now);
+    }
 
     (void) ngx_atomic_fetch_add(&hammer->ready, 1);
 
     while (!hammer->start) {
         hammer_sleep(0.0001);
     }
+
+    cpu = bench_clock(CLOCK_PROCESS_CPUTIME_ID);
 
     hammer_locks = 0;
     hammer_start = bench_now();
@@ -392,6 +425,7 @@ hammer_child(hammer_kind_e kind, ngx_uint_t n)
     }
 
     count->locks = hammer_locks;
+    count->cpu = bench_clock(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 }
 
 
@@ -399,34 +433,42 @@ static void
 hammer_hits(store_t *store, ngx_uint_t i, hammer_count_t *count)
 {
     double      now;
-    u_char      id[BENCH_ID];
-    uint64_t    cell[T(CELL) / sizeof(uint64_t)];
-    reply_t     reply;
     ngx_uint_t  n;
-    question_t  question;
 
     now = hammer_start;
 
     while (!hammer->stop) {
 
         for (n = 0; n < HAMMER_BATCH; n++) {
-            bench_question(&question, (i++ * 7919) % hammer_tokens, id);
-            question.now = (ngx_msec_t) (now * 1000);
-            store_prefetch(store, &question);
-
-            reply.cell = cell;
-
-            if (store_ask(store, &question, &reply) != T(HIT)) {
-                hammer_fail("a token that is in the store was not found");
-            }
-
-            if (!bench_right(&reply.verdict.facts, id)) {
-                hammer_fail("a hit had the facts of another token");
-            }
+            hammer_hit(store, i++, now);
         }
 
         count->count += HAMMER_BATCH;
         now = hammer_took(count, now);
+    }
+}
+
+
+static ngx_inline void
+hammer_hit(store_t *store, ngx_uint_t i, double now)
+{
+    u_char      id[BENCH_ID];
+    uint64_t    cell[T(CELL) / sizeof(uint64_t)];
+    reply_t     reply;
+    question_t  question;
+
+    bench_question(&question, (i * 7919) % hammer_tokens, id);
+    question.now = (ngx_msec_t) (now * 1000);
+    store_prefetch(store, &question);
+
+    reply.cell = cell;
+
+    if (store_ask(store, &question, &reply) != T(HIT)) {
+        hammer_fail("a token that is in the store was not found");
+    }
+
+    if (!bench_right(&reply.verdict.facts, id)) {
+        hammer_fail("a hit had the facts of another token");
     }
 }
 
@@ -578,13 +620,14 @@ hammer_sleep(double seconds)
 }
 
 
-static void
-hammer_print_ratio(double *ratio)
-{
-    qsort(ratio, HAMMER_ROUNDS, sizeof(double), bench_cmp);
+/* sorts them, too */
 
-    printf(" %.2f (%.2f to %.2f) |", ratio[HAMMER_ROUNDS / 2], ratio[0],
-           ratio[HAMMER_ROUNDS - 1]);
+static double
+hammer_median(double *values)
+{
+    qsort(values, HAMMER_ROUNDS, sizeof(double), bench_cmp);
+
+    return values[HAMMER_ROUNDS / 2];
 }
 
 
