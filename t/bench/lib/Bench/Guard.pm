@@ -9,9 +9,10 @@ use Bench::Client;
 use Bench::Server;
 use Exporter qw(import);
 
-our @EXPORT = qw(guards guard api_calls api_reset warm_all @Guards);
+our @EXPORT = qw(guards guard api_calls api_reset warm_all @Guards @Mine);
 
-our @Guards = qw(bare module auth_request auth_request_ofc lua_lru lua njs);
+our @Mine = $ENV{BENCH_BASE} ? qw(bare base module) : qw(bare module);
+our @Guards = (@Mine, qw(auth_request auth_request_ofc lua_lru lua njs));
 
 my $api;
 
@@ -41,8 +42,14 @@ sub api_reset {
 sub guard {
     my ($name, %vars) = @_;
 
-    my $server = start_server($name, API => api()->{port}, %vars);
+    if ($name eq 'base') {
+        $vars{MODULE} = $ENV{BENCH_BASE};
+    }
 
+    my $server = start_server($name eq 'base' ? 'module' : $name,
+                              API => api()->{port}, %vars);
+
+    $server->{name} = $name;
     prove($server);
 
     return $server;

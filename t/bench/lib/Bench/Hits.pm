@@ -82,63 +82,75 @@ sub throughput {
           . " $tokens tokens, 1 worker;",
           "$rounds rounds of $seconds s, median (min to max).");
 
-    my @servers = guards([ qw(bare module) ]);
+    my @servers = guards(\@Mine);
 
     compared(hit_rounds($rounds, $seconds, $tokens, @servers), @servers);
     stop_server(@servers);
 }
 
 
-# Two workers on two cores share these with the clients, and with each other the
-# zone.  What the clients cost is seen where one worker has them on its core.
+# Two workers on two cores have the clients on their cores, so they are compared
+# with one worker that has them on its core.
 
 sub workers {
-    my $rounds = rounds(20);
-    my $seconds = seconds(2);
+    my $rounds = rounds(15);
+    my $seconds = seconds(4);
     my $tokens = 10_000;
 
-    title('workers', 'CPU of the workers for a hit over that of a bare nginx'
-          . " with as many, $tokens tokens, and as a ratio to one worker in the",
-          "same round; $rounds rounds of $seconds s, median (min to max).");
+    title('workers', 'CPU of the workers for a hit over that of bare with as'
+          . " many workers, $tokens tokens, and as a ratio to one",
+          "worker with the clients on its core; $rounds rounds of $seconds s,"
+          . ' median (min to max).');
 
-    my @cases = ([ 1, '1' ], [ 1, '1, and the clients on its core', cores() - 1 ],
+    my @cases = ([ 1, '1', 0 ], [ 1, '1, with clients', cores() - 1 ],
                  [ 2, '2' ]);
 
     my @servers = map {
-        my ($workers, $name, $clients) = @$_;
+        my ($workers, $case, $core) = @$_;
 
-        map { +{ %$_, name => "$_->{name} $name", clients => $clients } }
-            guards([ qw(bare module) ], WORKERS => $workers);
+        map { +{ %$_, name => "$_->{name} $case", clients => $core } }
+            guards(\@Mine, WORKERS => $workers);
     } @cases;
 
     my $results = hit_rounds($rounds, $seconds, $tokens, @servers);
-    my $one = $results->{'module 1'};
+    my @rows = [ 'guard', 'workers', 'us a request', 'us over bare',
+                 'to one, with clients', 'throughput to bare' ];
 
-    for my $name (map { $_->[1] } @cases) {
-        my ($bare, $module) = @$results{"bare $name", "module $name"};
+    for my $name (grep { $_ ne 'bare' } @Mine) {
+        my %of = map { ($_ => over($results, $name, $_->[1])) } @cases;
 
-        for my $i (0 .. $#$module) {
-            my $result = $module->[$i];
+        for my $case (@cases) {
+            my $result = $of{$case};
+            my $one = $of{$cases[1]};
 
-            $result->{bare} = $bare->[$i]{us};
-            $result->{over} = $result->{us} - $result->{bare};
-            $result->{ratio} = $result->{rate} / $bare->[$i]{rate};
-            $result->{times} = $result->{over} / $one->[$i]{over};
+            $result->[$_]{times} = $result->[$_]{over} / $one->[$_]{over}
+                for 0 .. $#$result;
+
+            push @rows, [ $name, $case->[1], spread('%.2f', 'us', $result),
+                          spread('%.2f', 'over', $result),
+                          spread('%.2f', 'times', $result),
+                          spread('%.3f', 'ratio', $result) ];
         }
     }
 
-    table([ 'workers', 'bare, us', 'us over bare', 'to one worker',
-            'throughput to bare' ],
-          map {
-              my $result = $results->{"module $_->[1]"};
-
-              [ $_->[1], spread('%.2f', 'bare', $result),
-                spread('%.2f', 'over', $result),
-                spread('%.2f', 'times', $result),
-                spread('%.3f', 'ratio', $result) ]
-          } @cases);
-
+    table(@rows);
     stop_server(@servers);
+}
+
+
+# the results of one, compared with bare in the same case
+
+sub over {
+    my ($results, $name, $case) = @_;
+
+    my ($bare, $result) = @$results{"bare $case", "$name $case"};
+
+    for my $i (0 .. $#$result) {
+        $result->[$i]{over} = $result->[$i]{us} - $bare->[$i]{us};
+        $result->[$i]{ratio} = $result->[$i]{rate} / $bare->[$i]{rate};
+    }
+
+    return $result;
 }
 
 

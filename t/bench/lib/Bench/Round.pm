@@ -89,7 +89,7 @@ sub done_by {
 
     $server->{looks}++;
 
-    if ($server->{name} eq 'module') {
+    if ($server->{name} =~ /\A(?:base|module)\z/) {
         $server->{looks}++;
         $lookups = sum(values %{zone($server)->{lookups}});
     }
