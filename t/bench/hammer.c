@@ -142,6 +142,7 @@ main(int argc, char *const *argv)
     hammer = env_shared(sizeof(hammer_t));
 
     if (hammer_stores() != NGX_OK) {
+        fprintf(stderr, "hammer: a store could not be filled\n");
         return 1;
     }
 
