@@ -7,7 +7,7 @@
 /*
  * Many processes that ask a store at once, and do nothing else:
  *
- *     hammer [TOKENS [SECONDS]]
+ *     hammer [TOKENS [SECONDS [ROUNDS]]]
  *
  * A round is: one process; many, each with a store of its own, which is what
  * the machine can do; as many with one store; and both once more beside a
@@ -35,7 +35,7 @@
 
 #define HAMMER_MAX      32
 #define HAMMER_SIZES    6              /* 1, 2, 4 ... HAMMER_MAX processes */
-#define HAMMER_ROUNDS   15
+#define HAMMER_ROUNDS   99             /* at most */
 #define HAMMER_BATCH    32             /* hits between looks at the clock */
 #define HAMMER_CHANGES  10000          /* a second */
 #define HAMMER_READY    10             /* s, to start all processes */
@@ -115,6 +115,7 @@ static store_t     *hammer_changed;
 
 static ngx_uint_t   hammer_tokens = 10000;
 static double       hammer_seconds = 0.5;
+static ngx_uint_t   hammer_rounds = 15;
 static double       hammer_start;      /* of the writer */
 static ngx_uint_t   hammer_unknown;    /* tokens the writer asked about */
 static ngx_uint_t   hammer_locks;      /* that this process took */
@@ -137,6 +138,10 @@ main(int argc, char *const *argv)
         hammer_seconds = atof(argv[2]);
     }
 
+    if (argc > 3) {
+        hammer_rounds = ngx_min(ngx_max(atoi(argv[3]), 1), HAMMER_ROUNDS);
+    }
+
     env_init();
 
     hammer = env_shared(sizeof(hammer_t));
@@ -146,8 +151,8 @@ main(int argc, char *const *argv)
         return 1;
     }
 
-    printf("%lu tokens, %ld cores, %u rounds of %.2f s; hits, to those of one "
-           "process\n\n", hammer_tokens, (long) ngx_ncpu, HAMMER_ROUNDS,
+    printf("%lu tokens, %ld cores, %lu rounds of %.2f s; hits, to those of one "
+           "process\n\n", hammer_tokens, (long) ngx_ncpu, hammer_rounds,
            hammer_seconds);
     printf("| processes | alone, million/s |");
 
@@ -162,7 +167,7 @@ main(int argc, char *const *argv)
         n = 1 << size;
         result = results[size];
 
-        for (i = 0; i < HAMMER_ROUNDS; i++) {
+        for (i = 0; i < hammer_rounds; i++) {
 
             /* each is the first as often as the others */
 
@@ -190,7 +195,7 @@ main(int argc, char *const *argv)
             median = hammer_median(ratio);
 
             printf(" %.2f (%.2f to %.2f) |", median, ratio[0],
-                   ratio[HAMMER_ROUNDS - 1]);
+                   ratio[hammer_rounds - 1]);
         }
 
         printf("\n");
@@ -626,9 +631,9 @@ hammer_sleep(double seconds)
 static double
 hammer_median(double *values)
 {
-    qsort(values, HAMMER_ROUNDS, sizeof(double), bench_cmp);
+    qsort(values, hammer_rounds, sizeof(double), bench_cmp);
 
-    return values[HAMMER_ROUNDS / 2];
+    return values[hammer_rounds / 2];
 }
 
 
