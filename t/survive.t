@@ -304,3 +304,66 @@ is(ask('/t', token('TKN-1234-5678'))->{headers}{'x-all'}, 'pass MISS', 'after');
 is(ask('/t', token('TKN-1234-5678'))->{headers}{'x-all'}, 'pass HIT', 'and kept');
 check_zone();
 --- calls: 2
+
+
+
+=== TEST 8: each worker counts for itself, and what it counted stays
+--- http_config eval: $::Zone
+--- config eval
+$::Config . <<"END"
+    listen 127.0.0.1:$ENV{TEST_NGINX_PORT_1} reuseport;
+
+    location /pid {
+        auth_api_token "r";
+        add_header X-Pid \$pid;
+        try_files /dev/null =204;
+    }
+END
+--- perl
+my ($n, %seen) = (0);
+
+# the kernel chooses the worker, by the port of the client
+
+sub both {
+    my %pids;
+
+    for (1 .. 1000) {
+        my $response = exchange(request_of(token('TKN-1234-5678'), '/pid',
+                                           "Connection: close\r\n"),
+                                $ENV{TEST_NGINX_PORT_1});
+
+        die "answer $response->{status}" if $response->{status} != 204;
+        $n++;
+        $pids{$response->{headers}{'x-pid'}} = 1;
+
+        last if keys %pids == 2;
+    }
+
+    my $new = grep { !$seen{$_}++ } keys %pids;
+    my $zone = zone();
+
+    return "$new new, " . join ' ', map { $_ - $n } $zone->{requests}{pass},
+           $zone->{cache_requests}{hit} + $zone->{cache_requests}{miss};
+}
+
+is(both(), '2 new, 0 0', 'two workers');
+
+reload_workers(2);
+is(both(), '2 new, 0 0', 'two others');
+
+for my $i (1 .. 2) {
+    my ($pid) = grep { $seen{$_} } worker_pids();
+
+    kill KILL => $pid;
+
+    until_true('another worker', sub {
+        my @pids = worker_pids();
+        return @pids == 2 && !grep { $_ == $pid } @pids;
+    });
+
+    is(both(), '1 new, 0 0', "killed, $i");
+}
+
+is(zone()->{zone_resets}, 0, 'no reset');
+check_zone();
+--- calls: 1
