@@ -640,6 +640,7 @@ hammer_median(double *values)
 /* what the linker has the store call in place of ngx_shmtx_lock() */
 
 void __real_ngx_shmtx_lock(ngx_shmtx_t *mtx);
+void __wrap_ngx_shmtx_lock(ngx_shmtx_t *mtx);
 
 
 void
