@@ -11,54 +11,60 @@ use Bench::Round;
 use Bench::Server;
 use Exporter qw(import);
 
-our @EXPORT_OK = qw(instructions profile syscalls);
+our @EXPORT_OK = qw(instructions profile syscalls miss_instructions miss_profile
+                    miss_syscalls);
 
 use constant TOKENS => 100;
 use constant FEW    => 500;
 use constant MANY   => 2500;
+use constant CALLS  => 1000;
 use constant NO_SHA => 'valgrind knows no SHA instructions: the digest of the'
                        . ' module costs more here than on a CPU that has them.';
 
 
-sub some_tokens {
-    my ($count) = @_;
+# Makes so many requests, each a "hit" or a "miss", one after the other: it is
+# what such a request costs alone that counts.  What they need is done before,
+# and "begin" is called between.
 
-    my $first = fresh(TOKENS);
+sub send_requests {
+    my ($server, $kind, $count, $begin) = @_;
 
-    return map { token($first + $_ % TOKENS) } 0 .. $count - 1;
-}
+    my $sock = connected($server->{port});
+    my $known = fresh(TOKENS);
+    my $new = fresh($count);
+    my @known = map { token($known + $_) } 0 .. TOKENS - 1;
 
-
-# one after the other, as it is what such a request costs alone that counts
-
-sub send_hits {
-    my ($server, $sock, @tokens) = @_;
-
+    warm($server, @known);
+    send_all($sock, 1, $known[0]);
     api_reset();
+    $begin->() if $begin;
 
-    my $got = send_all($sock, 1, @tokens);
+    my $got = send_all($sock, 1, map {
+        $kind eq 'miss' ? token($new + $_) : $known[$_ % TOKENS]
+    } 0 .. $count - 1);
 
-    die "$server->{name}: a good token was refused\n"
-        if $got->{200} != @tokens;
-    die "$server->{name}: a hit asked the API\n" if api_calls();
+    my $want = $kind eq 'miss' && $server->{name} ne 'bare' ? $count : 0;
+    my $calls = api_calls();
+
+    die "$server->{name}: a good token was refused\n" if $got->{200} != $count;
+    die "$server->{name}: $calls calls of the API, not $want\n"
+        if $calls != $want;
 }
 
 
-# instructions by function of an nginx of one process that got so many hits
+# instructions by function of an nginx of one process that got so many requests
 
 sub instructions_of {
-    my ($name, $hits) = @_;
+    my ($name, $kind, $count) = @_;
 
     my $server = guard($name, MASTER => 'off', command => [
         'valgrind', '--tool=callgrind', '--smc-check=all-non-file',
         '--callgrind-out-file=@DIR@/callgrind.out' ]);
-    my @tokens = some_tokens($hits);
 
-    warm($server, @tokens[0 .. TOKENS - 1]);
-    send_hits($server, connected($server->{port}), @tokens);
+    send_requests($server, $kind, $count);
     stop_server($server);
 
-    my %ir;
+    my (%ir, %object);
     my $out = "$server->{dir}/callgrind.out";
 
     for (`callgrind_annotate --threshold=100 --auto=no $out`) {
@@ -72,9 +78,10 @@ sub instructions_of {
         $count =~ tr/,//d;
 
         $ir{$function} += $count;
+        $object{$object} += $count if $object;
     }
 
-    return { ir => \%ir, calls => calls_in($out) };
+    return { ir => \%ir, object => \%object, calls => calls_in($out) };
 }
 
 
@@ -104,42 +111,54 @@ sub calls_in {
 }
 
 
-# instructions of one hit, by function and in all: the start and the misses are
-# the same in both runs
+# instructions of one request in all, by function and by object file: the start
+# is the same in both runs
 
-sub of_one_hit {
-    my ($name) = @_;
+sub of_one {
+    my ($name, $kind) = @_;
 
-    my $few = instructions_of($name, FEW);
-    my $many = instructions_of($name, MANY);
+    my $few = instructions_of($name, $kind, FEW);
+    my $many = instructions_of($name, $kind, MANY);
 
-    my ($one, $calls) = map {
+    my ($one, $object, $calls) = map {
         my $what = $_;
 
         +{ map {
             ($_ => ($many->{$what}{$_} - ($few->{$what}{$_} || 0))
                    / (MANY - FEW))
         } keys %{$many->{$what}} };
-    } qw(ir calls);
+    } qw(ir object calls);
 
     my $all = delete $one->{'PROGRAM TOTALS'}
         or die "$name: callgrind wrote nothing\n";
 
-    return ($all, $one, $calls);
+    return ($all, $one, $object, $calls);
 }
 
 
 sub instructions {
-    title('instructions', 'Instructions of nginx (without the kernel) for a'
-          . ' hit, under callgrind: the difference of ' . MANY . ' and ' . FEW,
-          'hits, one after the other, of ' . TOKENS . ' tokens; and calls of'
-          . ' malloc() and of ngx_palloc().', NO_SHA);
+    instructions_table('instructions', 'hit');
+}
+
+
+sub miss_instructions {
+    instructions_table('miss_instructions', 'miss');
+}
+
+
+sub instructions_table {
+    my ($title, $kind) = @_;
+
+    title($title, "Instructions of nginx (without the kernel) for a $kind,"
+          . ' under callgrind: the difference of ' . MANY . ' and ' . FEW,
+          'requests, one after the other, with ' . tokens_of($kind)
+          . '; and calls of malloc() and of ngx_palloc().', NO_SHA);
 
     my @rows = [ 'guard', 'instructions', 'over bare', 'malloc', 'pool' ];
     my $bare;
 
     for my $name (@Guards) {
-        my ($all, undef, $calls) = of_one_hit($name);
+        my ($all, undef, undef, $calls) = of_one($name, $kind);
 
         $bare = $all if !defined $bare;
         push @rows, [ $name, (map { sprintf '%.0f', $_ } $all, $all - $bare),
@@ -150,71 +169,102 @@ sub instructions {
 }
 
 
-sub profile {
-    title('profile', 'Instructions of the module for a hit by function, each'
-          . ' without those it calls, as a difference to bare.',
-          'What has no symbol stands under its address or its neighbour\'s name'
-          . ' (then once too many, once too few).',
-          NO_SHA);
+sub tokens_of {
+    my ($kind) = @_;
 
-    my ($bare_all, $bare) = of_one_hit('bare');
-    my ($all, $one) = of_one_hit('module');
-
-    $one->{$_} -= $bare->{$_} for keys %$bare;
-
-    my @rows = map { [ $_, sprintf '%.0f', $one->{$_} ] }
-               grep { abs $one->{$_} >= 10 }
-               sort { $one->{$b} <=> $one->{$a} || $a cmp $b } keys %$one;
-
-    table([ 'function', 'instructions' ], @rows,
-          [ 'all', sprintf '%.0f', $all - $bare_all ]);
+    return $kind eq 'hit' ? TOKENS . ' known tokens' : 'a new token each';
 }
 
 
-# how many of each name, for so many hits
+sub profile {
+    profile_table('profile', 'hit');
+}
+
+
+sub miss_profile {
+    profile_table('miss_profile', 'miss');
+}
+
+
+sub profile_table {
+    my ($title, $kind) = @_;
+
+    title($title, "Instructions of the module for a $kind by object file, and"
+          . ' by function, each without those it calls,',
+          'as a difference to bare. What has no symbol stands under its address'
+          . ' or its neighbour\'s name (then once too many, once too few).',
+          NO_SHA);
+
+    my ($bare_all, @bare) = of_one('bare', $kind);
+    my ($all, @one) = of_one('module', $kind);
+
+    for my $i (1, 0) {
+        my ($one, $bare) = ($one[$i], $bare[$i]);
+
+        $one->{$_} -= $bare->{$_} for keys %$bare;
+
+        my @rows = map { [ $_, sprintf '%.0f', $one->{$_} ] }
+                   grep { abs $one->{$_} >= 10 }
+                   sort { $one->{$b} <=> $one->{$a} || $a cmp $b } keys %$one;
+
+        table([ $i ? 'object file' : 'function', 'instructions' ], @rows,
+              [ 'all', sprintf '%.0f', $all - $bare_all ]);
+        print "\n" if $i;
+    }
+}
+
+
+# how many of each name, for a request
 
 sub calls_of {
-    my ($server, $hits) = @_;
+    my ($server, $kind) = @_;
 
-    my $sock = connected($server->{port});
     my ($pid) = @{$server->{workers}};
-    my @tokens = some_tokens($hits);
     my ($log, $out) = map { "$server->{dir}/strace.$_" } qw(log out);
+    my $strace;
 
-    warm($server, @tokens[0 .. TOKENS - 1]);
-    send_all($sock, 1, $tokens[0]);
+    send_requests($server, $kind, CALLS, sub {
+        $strace = spawn($log, 'strace', '-f', '-c', '-o', $out, '-p', $pid);
 
-    my $strace = spawn($log, 'strace', '-f', '-c', '-o', $out, '-p', $pid);
+        until_true("strace of $server->{name}", 10, sub {
+            die slurp($log) if ended($strace);
 
-    until_true("strace of $server->{name}", 10, sub {
-        die slurp($log) if ended($strace);
-
-        return slurp($log) =~ /attached/;
+            return slurp($log) =~ /attached/;
+        });
     });
-    send_hits($server, $sock, @tokens);
     reap('strace', $strace, 'INT');
 
     # the last column is the name, the fourth the calls
 
     return { map { /^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s.*?(\w+)$/
-                   && $2 ne 'total' ? ($2 => $1 / $hits) : () }
+                   && $2 ne 'total' ? ($2 => $1 / CALLS) : () }
              split /\n/, slurp($out) };
 }
 
 
 sub syscalls {
-    my $hits = 1000;
+    syscalls_table('syscalls', 'hit');
+}
 
-    title('syscalls', "System calls of the worker for a hit, by strace, over"
-          . " $hits hits one after the other of " . TOKENS . ' tokens;',
-          'by name where there are more of them than with bare.');
+
+sub miss_syscalls {
+    syscalls_table('miss_syscalls', 'miss');
+}
+
+
+sub syscalls_table {
+    my ($title, $kind) = @_;
+
+    title($title, "System calls of the worker for a $kind, by strace, over "
+          . CALLS . ' requests, one after the other, with ' . tokens_of($kind)
+          . ';', 'by name where there are more of them than with bare.');
 
     my @servers = guards(\@Guards);
     my @rows = [ 'guard', 'calls', 'more than bare' ];
     my $bare;
 
     for my $server (@servers) {
-        my $calls = calls_of($server, $hits);
+        my $calls = calls_of($server, $kind);
         my $all = 0;
 
         $bare ||= $calls;
@@ -229,7 +279,7 @@ sub syscalls {
                       join(', ', @more) || '-' ];
 
         die "a hit of the module makes system calls: @more\n"
-            if @more && $server->{name} eq 'module';
+            if @more && $kind eq 'hit' && $server->{name} eq 'module';
     }
 
     table(@rows);
