@@ -258,34 +258,27 @@ size_t
 ngx_http_auth_api_token_encode(u_char *dst, ngx_str_t *src,
     const char *special)
 {
-    u_char         ch;
-    size_t         i, len;
+    u_char         ch, *p;
+    size_t         i;
+    const char    *s;
     static u_char  hex[] = "0123456789ABCDEF";
 
-    len = 0;
+    p = dst;
 
     for (i = 0; i < src->len; i++) {
         ch = src->data[i];
 
-        if (ch >= 0x20 && ch < 0x7f && ch != '%'
-            && ngx_strchr(special, ch) == NULL)
-        {
-            if (dst) {
-                *dst++ = ch;
-            }
+        for (s = special; *s && *s != ch; s++) { /* void */ }
 
-            len++;
-            continue;
+        if (*s || ch < 0x20 || ch > 0x7e || ch == '%') {
+            *p++ = '%';
+            *p++ = hex[ch >> 4];
+            *p++ = hex[ch & 0xf];
+
+        } else {
+            *p++ = ch;
         }
-
-        if (dst) {
-            *dst++ = '%';
-            *dst++ = hex[ch >> 4];
-            *dst++ = hex[ch & 0xf];
-        }
-
-        len += 3;
     }
 
-    return len;
+    return p - dst;
 }

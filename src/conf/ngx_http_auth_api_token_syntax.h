@@ -82,8 +82,8 @@ ngx_int_t ngx_http_auth_api_token_valid_traceparent(ngx_str_t *value);
 
 /*
  * Percent-encodes control bytes, non-ASCII bytes, "%" and the special bytes, so
- * that what others send can stand in a header and in a list.  Returns the
- * length; if "dst" is NULL, it writes nothing.
+ * that what others send can stand in a header and in a list.  Writes up to
+ * three bytes for each, and returns how many.
  */
 
 size_t ngx_http_auth_api_token_encode(u_char *dst, ngx_str_t *src,

@@ -468,8 +468,7 @@ ngx_http_auth_api_token_text(ngx_pool_t *pool, json_t *object, const char *key,
         return rc == NGX_DECLINED ? NGX_OK : NGX_ERROR;
     }
 
-    dst->data = ngx_pnalloc(pool, ngx_http_auth_api_token_encode(NULL, &value,
-                                                                 ""));
+    dst->data = ngx_pnalloc(pool, 3 * value.len);
     if (dst->data == NULL) {
         return NGX_ERROR;
     }
@@ -503,11 +502,7 @@ ngx_http_auth_api_token_list(ngx_pool_t *pool, json_t *array, const char *key,
             return NGX_ERROR;
         }
 
-        len++;
-
-        if (rc == NGX_OK) {
-            len += ngx_http_auth_api_token_encode(NULL, &value, special);
-        }
+        len += 3 * value.len + 1;
     }
 
     if (len == 0) {
