@@ -10,7 +10,7 @@ use Bench::Guard;
 use Bench::Server;
 use Exporter qw(import);
 use FindBin ();
-use List::Util qw(shuffle sum);
+use List::Util qw(shuffle);
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(rounds seconds wrk wrk_done rounds_of median spread table
@@ -79,20 +79,12 @@ sub wrk_done {
 }
 
 
-# what a server has done for others, when it has nothing more to do; nginx
-# counts lookups of the module as requests too
+# what a server has done for others, when it has nothing more to do
 
 sub done_by {
     my ($server) = @_;
 
-    my $lookups = 0;
-
     $server->{looks}++;
-
-    if ($server->{name} =~ /\A(?:base|module)\z/) {
-        $server->{looks}++;
-        $lookups = sum(values %{zone($server)->{lookups}});
-    }
 
     my ($requests) = get($server->{port}, '/requests') =~ /(\d+) \nReading/
         or die "$server->{name}: no number of requests\n";
@@ -105,7 +97,7 @@ sub done_by {
         return $before == ($ns = cpu_ns($server));
     });
 
-    return { requests => $requests - $lookups - $server->{looks}, ns => $ns };
+    return { requests => $requests - $server->{looks}, ns => $ns };
 }
 
 
