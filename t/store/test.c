@@ -34,6 +34,7 @@ main(void)
     test_room();
     test_wraps();
     test_edges();
+    test_peek();
 
     printf("test: %s, %lu checks, %lu failed\n",
            test_failed ? "failed" : "ok", (unsigned long) test_count,

@@ -91,6 +91,7 @@ void test_purges(void);
 void test_room(void);
 void test_wraps(void);
 void test_edges(void);
+void test_peek(void);
 
 
 #endif /* _STORE_TEST_H_INCLUDED_ */
