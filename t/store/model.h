@@ -128,6 +128,11 @@ void model_end(model_t *m);
 void model_reset(model_t *m);
 void model_die(model_t *m);
 
+/* compares what was answered, by asking or without the mutex */
+
+void model_hit(model_t *m, model_held_t *h, naive_record_t *r);
+void model_peek(model_t *m);
+
 /* a lookup under way, or NULL */
 
 model_held_t *model_pick(model_t *m);

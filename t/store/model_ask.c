@@ -11,7 +11,6 @@ static void model_question(model_t *m, model_held_t *h);
 static int model_charge(model_t *m, model_held_t *h, naive_reply_t *expected);
 static void model_stop(model_t *m, model_held_t *h, naive_reply_t *expected);
 static void model_wait(model_t *m, naive_question_t *n);
-static void model_hit(model_t *m, model_held_t *h, naive_record_t *r);
 
 
 uint64_t  model_replies[T(STOP) + 1];
@@ -236,7 +235,7 @@ model_wait(model_t *m, naive_question_t *n)
 }
 
 
-static void
+void
 model_hit(model_t *m, model_held_t *h, naive_record_t *r)
 {
     int         id, account;

@@ -170,6 +170,8 @@ model_step(model_t *m, ngx_uint_t step)
     model_equal("queued", m->store->queued, m->naive.queued);
     model_equal("the mark", m->store->sequence % 2, 0);
     model_equal("mutex", *m->store->mutex->lock, 0);
+
+    model_peek(m);
 }
 
 

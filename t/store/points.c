@@ -6,9 +6,13 @@
 
 #include "points.h"
 #include <sys/wait.h>
+#include "ngx_http_auth_api_token_index.h"
+#include "ngx_http_auth_api_token_peek.h"
+#include "ngx_http_auth_api_token_record.h"
 
 
-#define POINTS_MAX  64
+#define POINTS_MAX     64
+#define POINTS_TOKENS  256             /* all that are ever asked for */
 
 
 typedef struct {
@@ -28,7 +32,9 @@ typedef struct {
 
 
 static ngx_int_t points_try(points_change_t *c, ngx_uint_t point);
+static ngx_uint_t points_peek(points_t *p);
 static void points_seed(ngx_uint_t point);
+static void points_token(points_t *p, ngx_uint_t n);
 static void points_ask(points_t *p, ngx_uint_t n);
 static void points_learn(points_t *p, ngx_uint_t n, ngx_uint_t reason);
 static void points_know(points_t *p);
@@ -195,6 +201,12 @@ points_try(points_change_t *c, ngx_uint_t point)
         return NGX_ERROR;
     }
 
+    if (points_peek(p)) {
+        fprintf(stderr, "crash: %s: read without the mutex at point %d\n",
+                c->name, (int) point);
+        return NGX_ERROR;
+    }
+
     store_figures(p->store, &figures);
 
     if (store_check(p->store, err, sizeof(err)) != NGX_OK) {
@@ -213,7 +225,7 @@ points_try(points_change_t *c, ngx_uint_t point)
 
     points_learn(p, 1, T(PASS));
 
-    if (p->store->entries[T(FACTS)] != 1) {
+    if (p->store->entries[T(FACTS)] != 1 || points_peek(p) != 1) {
         fprintf(stderr, "crash: %s: nothing is kept\n", c->name);
         return NGX_ERROR;
     }
@@ -251,8 +263,44 @@ points_seed(ngx_uint_t point)
 }
 
 
+/* how many tokens are known without the mutex */
+
+static ngx_uint_t
+points_peek(points_t *p)
+{
+    uint64_t         cell[T(CELL) / sizeof(uint64_t)];
+    question_t      *q;
+    ngx_uint_t       i, n;
+    static uint64_t  buf[T(COPY) / sizeof(uint64_t)];
+
+    q = &p->question;
+    n = 0;
+
+    for (i = 0; i < POINTS_TOKENS; i++) {
+        points_token(p, i);
+
+        n += ngx_http_auth_api_token_peek(p->store,
+                          ngx_http_auth_api_token_index_node_key(&q->id,
+                                                                 q->key),
+                          q->key, i % 2 ? cell : NULL, buf)
+             != NULL;
+    }
+
+    return n;
+}
+
+
 static void
 points_ask(points_t *p, ngx_uint_t n)
+{
+    points_token(p, n);
+
+    (void) store_ask(p->store, &p->question, &p->reply);
+}
+
+
+static void
+points_token(points_t *p, ngx_uint_t n)
 {
     char  name[32];
 
@@ -265,8 +313,6 @@ points_ask(points_t *p, ngx_uint_t n)
     } else {
         ngx_str_set(&p->question.id, "TKN-1");
     }
-
-    (void) store_ask(p->store, &p->question, &p->reply);
 }
 
 

@@ -57,9 +57,9 @@ uint32_t readers_random(uint32_t n);
 
 void readers_question(question_t *q, ngx_uint_t n);
 
+/* the key of one */
+
 u_char *readers_budget(ngx_uint_t n);
-char *readers_id(ngx_uint_t n);
-char *readers_account(ngx_uint_t n);
 
 
 /*
@@ -78,10 +78,10 @@ void readers_verdict(ngx_uint_t n, ngx_msec_t clock, verdict_t *v);
 void readers_judge(ngx_uint_t n, verdict_t *v, ngx_msec_t floor);
 
 
-/* which tokens a purge by id, or by account, is for */
+/* by id, by account or all */
 
-ngx_uint_t readers_has_id(ngx_uint_t n, ngx_uint_t id);
-ngx_uint_t readers_has_account(ngx_uint_t n, ngx_uint_t account);
+void readers_purge(void);
+
 
 /* raises what is older than that */
 

@@ -167,34 +167,6 @@ readers_budget(ngx_uint_t n)
 }
 
 
-char *
-readers_id(ngx_uint_t n)
-{
-    return readers_ids[n];
-}
-
-
-char *
-readers_account(ngx_uint_t n)
-{
-    return readers_accounts[n];
-}
-
-
-ngx_uint_t
-readers_has_id(ngx_uint_t n, ngx_uint_t id)
-{
-    return n % READERS_IDS == id;
-}
-
-
-ngx_uint_t
-readers_has_account(ngx_uint_t n, ngx_uint_t account)
-{
-    return n % READERS_ACCOUNTS == account;
-}
-
-
 void
 readers_verdict(ngx_uint_t n, ngx_msec_t clock, verdict_t *v)
 {
@@ -328,6 +300,53 @@ readers_judge(ngx_uint_t n, verdict_t *v, ngx_msec_t floor)
             return;
         }
     }
+}
+
+
+/* what had begun before a purge is never found after it */
+
+void
+readers_purge(void)
+{
+    purge_t            purge;
+    ngx_uint_t         i, id, account;
+    ngx_atomic_uint_t  clock;
+
+    memset(&purge, 0, sizeof(purge_t));
+
+    id = READERS_IDS;
+    account = READERS_ACCOUNTS;
+
+    i = readers_random(64);
+
+    if (i < 40) {
+        id = readers_random(READERS_IDS);
+        purge.id.data = (u_char *) readers_ids[id];
+        purge.id.len = strlen(readers_ids[id]);
+
+    } else if (i < 63) {
+        account = readers_random(READERS_ACCOUNTS);
+        purge.account.data = (u_char *) readers_accounts[account];
+        purge.account.len = strlen(readers_accounts[account]);
+
+    } else {
+        purge.all = 1;
+    }
+
+    clock = ngx_atomic_fetch_add(&readers->clock, 1) + 1;
+
+    (void) store_purge(readers_store, &purge);
+
+    for (i = 0; i < READERS_KEYS; i++) {
+        if (purge.all
+            || i % READERS_IDS == id
+            || i % READERS_ACCOUNTS == account)
+        {
+            readers_raise_floor(i, clock);
+        }
+    }
+
+    (void) ngx_atomic_fetch_add(&readers->purges, 1);
 }
 
 

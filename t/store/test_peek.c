@@ -5,15 +5,11 @@
 
 
 #include "test.h"
+#include "test_peek.h"
 #include "locks.h"
 #include "ngx_http_auth_api_token_index.h"
 #include "ngx_http_auth_api_token_peek.h"
 #include "ngx_http_auth_api_token_record.h"
-
-
-#define TEST_CELLS   64
-#define TEST_TOKENS  24
-#define TEST_BROKEN  20000
 
 
 static void test_hit(void);
@@ -24,21 +20,12 @@ static ngx_uint_t test_locks(test_t *t, const char *name, int expected);
 static void test_changes(void);
 static ngx_uint_t test_changed(test_t *t);
 static void test_odd(void);
-static void test_broken(void);
-static void test_break(test_t *t, ngx_uint_t n);
-static void test_broken_at_random(void);
-static void test_fill(test_t *t);
-static void test_peeks(test_t *t);
-static record_t *test_peek_of(test_t *t, const char *name, void *cell);
 static record_t *test_record(test_t *t, const char *name);
-static void test_token(char *name, ngx_uint_t n);
-static u_char *test_copy(test_t *t);
-static size_t test_all(test_t *t);
 
 
-static u_char    test_bytes[T(MAX_FACTS)];
-static uint64_t  test_cell[T(CELL) / sizeof(uint64_t)];
-static uint64_t  test_buf[T(COPY) / sizeof(uint64_t)];
+static u_char  test_bytes[T(MAX_FACTS)];
+uint64_t  test_cell[T(CELL) / sizeof(uint64_t)];
+uint64_t  test_buf[T(COPY) / sizeof(uint64_t)];
 
 
 void
@@ -55,8 +42,7 @@ test_peek(void)
     test_writes();
     test_changes();
     test_odd();
-    test_broken();
-    test_broken_at_random();
+    test_peek_broken();
 }
 
 
@@ -393,227 +379,9 @@ test_odd(void)
 }
 
 
-/*
- * What is half changed may have any pointer anywhere: to be read, it has to be
- * that of a cell, and the reading has to end.
- */
-
-static void
-test_broken(void)
-{
-    test_t       t;
-    size_t       size;
-    u_char      *before;
-    ngx_uint_t   i;
-
-    test_create(&t, 4, TEST_CELLS, 50);
-    test_fill(&t);
-
-    before = test_copy(&t);
-    size = test_all(&t);
-
-    for (i = 0; i < 24; i++) {
-        test_break(&t, i);
-        test_peeks(&t);
-
-        memcpy(t.store, before, size);
-    }
-
-    test_peeks(&t);
-
-    free(before);
-    test_free(&t);
-}
-
-
-static void
-test_break(test_t *t, ngx_uint_t n)
-{
-    u_char                           *p;
-    uint32_t                          next;
-    record_t                         *record;
-    ngx_uint_t                        i;
-    ngx_rbtree_node_t                *node;
-    ngx_http_auth_api_token_cell_t   *cell;
-
-    p = NULL;
-    next = 0;
-
-    switch (n % 12) {
-
-    case 0:
-        next = 0xffffffff;
-        break;
-
-    case 1:
-        p = t->store->cells - T(CELL);
-        next = t->store->ncells + 1;
-        break;
-
-    case 2:
-        p = t->store->cells + t->store->ncells * T(CELL);
-        next = 0x80000000;
-        break;
-
-    case 3:
-        p = t->store->cells + 8;
-        next = 0x01000001;
-        break;
-
-    case 4:
-        p = t->store->cells + t->store->ncells * T(CELL) - 8;
-        next = t->store->ncells;
-        break;
-
-    case 5:
-        p = (u_char *) (uintptr_t) -1;
-        break;
-
-    case 6:
-        p = (u_char *) &t->store->sentinel;
-        break;
-
-    case 7:
-        p = (u_char *) t->store;
-        break;
-
-    case 8:
-        p = (u_char *) (uintptr_t) 256;
-        break;
-
-    case 9:
-        p = (u_char *) ((uintptr_t) 1 << (8 * sizeof(uintptr_t) - 1));
-        break;
-
-    case 10:
-        p = t->store->cells + T(CELL) / 2;
-        break;
-
-    default:
-
-        /* each leads to itself, and nothing to what is looked for */
-
-        for (i = 0; i < t->store->nroots; i++) {
-            if (t->store->roots[i] == 0) {
-                t->store->roots[i] = 1;
-            }
-        }
-
-        for (i = 1; i <= t->store->ncells; i++) {
-            cell = ngx_http_auth_api_token_cell(t->store, i);
-            node = (ngx_rbtree_node_t *) cell;
-
-            node->key = 0;
-            node->left = node;
-            node->right = node;
-
-            if (n >= 12) {
-                record = (record_t *) cell;
-                record->next = i;
-                cell->next = i;
-            }
-        }
-
-        return;
-    }
-
-    for (i = 1; i <= t->store->ncells; i++) {
-        cell = ngx_http_auth_api_token_cell(t->store, i);
-        record = (record_t *) cell;
-
-        if (n < 12) {
-            record->node.left = (ngx_rbtree_node_t *) p;
-            record->node.right = (ngx_rbtree_node_t *) p;
-            continue;
-        }
-
-        /* lists that leave the store, or never end, and what is too long */
-
-        record->next = next;
-        memset(record->len, 0xff, sizeof(record->len));
-        memset(record->short_len, 0xff, sizeof(record->short_len));
-
-        if (n % 2) {
-            cell->next = next;
-        }
-    }
-
-    if (n % 3 == 0) {
-        for (i = 0; i < t->store->nroots; i++) {
-            t->store->roots[i] = next ? next : t->store->ncells + 1;
-        }
-    }
-}
-
-
-static void
-test_broken_at_random(void)
-{
-    test_t       t;
-    size_t       size;
-    u_char      *before, *p;
-    uint32_t     n;
-    ngx_uint_t   i, j;
-
-    test_create(&t, 4, TEST_CELLS, 50);
-    test_fill(&t);
-
-    before = test_copy(&t);
-    size = test_all(&t);
-    n = 1;
-
-    for (i = 0; i < TEST_BROKEN; i++) {
-
-        for (j = 0; j < 8; j++) {
-            n = n * 1103515245 + 12345;
-            p = t.store->cells + (n >> 8) % (t.store->ncells * T(CELL) - 8);
-
-            n = n * 1103515245 + 12345;
-
-            switch ((n >> 16) % 4) {
-
-            case 0:
-                *p = n >> 24;
-                break;
-
-            case 1:
-                n = n * 1103515245 + 12345;
-                n = (n >> 16) % (t.store->ncells + 3);
-                memcpy(p, &n, sizeof(uint32_t));
-                break;
-
-            case 2:
-                memset(p, n >> 24, 8);
-                break;
-
-            default:
-
-                /* where nodes have them: to the next cell, or beside it */
-
-                p -= (p - t.store->cells) % sizeof(void *);
-                *(u_char **) (void *) p = t.store->cells
-                                    + (n >> 8) % (t.store->ncells + 2) * T(CELL)
-                                    + (n % 8 ? 0 : n % 256);
-            }
-        }
-
-        test_peeks(&t);
-
-        if (i % 16 == 0) {
-            memcpy(t.store, before, size);
-        }
-    }
-
-    memcpy(t.store, before, size);
-
-    free(before);
-    test_free(&t);
-}
-
-
 /* tokens of three ids, with more and more bytes, that were all just used */
 
-static void
+void
 test_fill(test_t *t)
 {
     char        name[32];
@@ -631,33 +399,7 @@ test_fill(test_t *t)
 }
 
 
-/* a copy is where it should be, or there is none */
-
-static void
-test_peeks(test_t *t)
-{
-    char        name[32];
-    void       *cell;
-    record_t   *copy;
-    ngx_uint_t  i, bad;
-
-    bad = 0;
-
-    for (i = 0; i < 2 * TEST_TOKENS; i++) {
-        test_token(name, i);
-
-        cell = i % 2 ? test_cell : NULL;
-        copy = test_peek_of(t, name, cell);
-
-        bad += (copy && copy != cell && copy != (record_t *) test_buf);
-        bad += (copy && copy == cell && copy->next != 0);
-    }
-
-    EQUAL(bad, 0);
-}
-
-
-static record_t *
+record_t *
 test_peek_of(test_t *t, const char *name, void *cell)
 {
     ngx_uint_t   node_key, locks;
@@ -692,7 +434,7 @@ test_record(test_t *t, const char *name)
 }
 
 
-static void
+void
 test_token(char *name, ngx_uint_t n)
 {
     (void) snprintf(name, 32, "TKN-%d/%d", (int) (n % 3), (int) n);
@@ -701,7 +443,7 @@ test_token(char *name, ngx_uint_t n)
 
 /* all of a store, to be freed */
 
-static u_char *
+u_char *
 test_copy(test_t *t)
 {
     u_char  *p;
@@ -717,7 +459,7 @@ test_copy(test_t *t)
 }
 
 
-static size_t
+size_t
 test_all(test_t *t)
 {
     return t->store->cells + t->store->ncells * T(CELL) - (u_char *) t->store;
