@@ -28,12 +28,15 @@
  *   the sequence odd before the first write, and even again after the last one.
  *   So if it is even before all reads here, and still the same after them, none
  *   of them met a change, and the copy is what it would be with the mutex.  The
- *   fences keep this order, for the compiler and for the processor.
+ *   fences keep this order, for the compiler and for the processor.  Only
+ *   node.data is written without the mark: a byte that says no more than
+ *   whether the mutex is needed.
  *
- * - If it is not the same, the copy may be of anything, and is thrown away.  To
- *   make it does no harm: find() and copy() read each pointer once, follow it
- *   only if it is that of a cell, and come to an end whatever they read; cells
- *   are never given back, and what the head says of them never changes.
+ * - If it is not the same, the copy may be of anything, and is thrown away;
+ *   nobody looks at its lengths before.  To make it does no harm: find() and
+ *   copy() read each pointer once, follow it only if it is that of a cell, and
+ *   come to an end whatever they read.  Where the cells and the roots are never
+ *   changes.
  *
  * - A process that dies in a change leaves the sequence odd.  All that read try
  *   for the mutex then, and the first to get it empties the store.
