@@ -90,17 +90,19 @@ sub throughput {
 
 
 # Two workers on two cores have the clients on their cores, so they are compared
-# with one worker that has them on its core.
+# with one worker that has them on its core.  Slices are long enough for caches
+# to be filled again.
 
 sub workers {
     my $rounds = rounds(15);
     my $seconds = seconds(4);
     my $tokens = 10_000;
 
-    title('workers', 'CPU of the workers for a hit over that of bare with as'
-          . " many workers, $tokens tokens, and as a ratio to one",
-          "worker with the clients on its core; $rounds rounds of $seconds s,"
-          . ' median (min to max).');
+    title('workers', 'CPU of the workers for a hit, over that of bare with as'
+          . " many workers, and in the module, its digest",
+          'and its mutex as perf samples it, which is compared with one worker'
+          . ' with the clients on its core;',
+          "$tokens tokens, $rounds rounds of $seconds s, median (min to max).");
 
     my @cases = ([ 1, '1', 0 ], [ 1, '1, with clients', cores() - 1 ],
                  [ 2, '2' ]);
@@ -108,13 +110,17 @@ sub workers {
     my @servers = map {
         my ($workers, $case, $core) = @$_;
 
-        map { +{ %$_, name => "$_->{name} $case", clients => $core } }
+        map { +{ %$_, name => "$_->{name} $case", clients => $core,
+                 perf => 1 } }
             guards(\@Mine, WORKERS => $workers);
     } @cases;
 
+    local $Bench::Round::Slice = 1;
+
     my $results = hit_rounds($rounds, $seconds, $tokens, @servers);
     my @rows = [ 'guard', 'workers', 'us a request', 'us over bare',
-                 'to one, with clients', 'throughput to bare' ];
+                 'ns in the module', 'to one, with clients',
+                 'throughput to bare' ];
 
     for my $name (grep { $_ ne 'bare' } @Mine) {
         my %of = map { ($_ => over($results, $name, $_->[1])) } @cases;
@@ -123,11 +129,14 @@ sub workers {
             my $result = $of{$case};
             my $one = $of{$cases[1]};
 
-            $result->[$_]{times} = $result->[$_]{over} / $one->[$_]{over}
-                for 0 .. $#$result;
+            for my $i (0 .. $#$result) {
+                $result->[$i]{times} = $result->[$i]{own} / $one->[$i]{own};
+                $result->[$i]{ns} = $result->[$i]{own} * 1000;
+            }
 
             push @rows, [ $name, $case->[1], spread('%.2f', 'us', $result),
                           spread('%.2f', 'over', $result),
+                          spread('%.0f', 'ns', $result),
                           spread('%.2f', 'times', $result),
                           spread('%.3f', 'ratio', $result) ];
         }

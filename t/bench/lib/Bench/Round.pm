@@ -17,7 +17,8 @@ our @EXPORT = qw(rounds seconds wrk wrk_done rounds_of median spread table
                  title);
 
 use constant CONNECTIONS => 32;
-use constant SLICE       => 0.05;
+
+our $Slice = 0.05;
 
 
 sub rounds {
@@ -34,17 +35,20 @@ sub seconds {
 }
 
 
-# what wrk is run by, and where its report goes
+# What wrk is run by, and where its report goes.  It has a thread for each
+# worker, as workers that wait for clients lose what is in their caches.
 
 sub wrk {
     my ($server, $seconds, @args) = @_;
 
     my $report = "$server->{dir}/wrk";
     my $core = $server->{clients};
+    my $threads = @{$server->{workers}};
 
-    $core = 0 if !defined $core && @{$server->{workers}} == 1;
+    $core = 0 if !defined $core && $threads == 1;
 
-    my $pid = spawn($report, defined $core ? on_core($core) : (), 'wrk', '-t1', '-c' . CONNECTIONS,
+    my $pid = spawn($report, defined $core ? on_core($core) : (), 'wrk',
+                    "-t$threads", '-c' . CONNECTIONS * $threads,
                     "-d${seconds}s", '--timeout', '60s',
                     '-s', "$FindBin::Bin/requests.lua",
                     "http://127.0.0.1:$server->{port}/t", '--', @args);
@@ -101,6 +105,46 @@ sub done_by {
 }
 
 
+# samples where the workers of a server are
+
+sub perf {
+    my ($server) = @_;
+
+    return spawn("$server->{dir}/perf", 'perf', 'record', '-e', 'cpu-clock',
+                 '-F', 1000, '-o', "$server->{dir}/perf.data",
+                 '-p', join ',', @{$server->{workers}});
+}
+
+
+# The share of the samples that are in the module, in libcrypto, which nothing
+# else uses here, and in the mutex of a zone.
+
+sub share {
+    my ($server, $pid) = @_;
+
+    my ($module) = $server->{module} =~ m{([^/]+)\z};
+    my ($own, $all) = (0, 0);
+
+    reap("perf of $server->{name}", $pid, 'INT');
+
+    my $report = "perf report -i $server->{dir}/perf.data --stdio"
+                 . ' --sort dso,sym -F sample,dso,sym 2>/dev/null';
+
+    for (`$report`) {
+        my ($n, $object, $symbol) = /^ *(\d+) +(\S+) +\[.\] (\S+)/ or next;
+
+        $all += $n;
+        $own += $n if $object eq $module || $object =~ /^libcrypto/
+                      || $symbol =~ /^ngx_shmtx_/;
+    }
+
+    die "$server->{name}: no samples, perf said:\n",
+        slurp("$server->{dir}/perf") if !$all;
+
+    return $own / $all;
+}
+
+
 # One round: so many seconds for each server, but in short slices in turn, with
 # the clients of the others stopped, so that what else the machine does meets
 # all alike.  "args" makes the arguments of requests.lua for a server; "calls"
@@ -117,12 +161,14 @@ sub round {
 
     kill STOP => map { $_->{pid} } @wrks;
 
-    for my $slice (1 .. $seconds / SLICE) {
+    my %perf = map { ($_->{name} => perf($_)) } grep { $_->{perf} } @servers;
+
+    for my $slice (1 .. $seconds / $Slice) {
         for my $wrk (shuffle @wrks) {
             my $start = time;
 
             kill CONT => $wrk->{pid};
-            sleep SLICE;
+            sleep $Slice;
             kill STOP => $wrk->{pid};
 
             $wrk->{active} += time - $start;
@@ -142,6 +188,10 @@ sub round {
             rate => $requests / $wrk->{active},
             requests => $requests
         };
+
+        $results{$name}{own} = $results{$name}{us}
+                               * share($wrk->{server}, $perf{$name})
+            if $perf{$name};
 
         $sum += $requests if $name ne 'bare';
     }

@@ -187,7 +187,8 @@ sub start_server {
         close $out;
     }
 
-    my $server = { name => $name, port => $port, dir => $dir };
+    my $server = { name => $name, port => $port, dir => $dir,
+                   module => $vars{MODULE} };
 
     $server->{pid} = spawn("$dir/output", @command, $Nginx, '-p', $dir,
                            '-c', "$dir/$name.conf", '-e', "$dir/error.log",
