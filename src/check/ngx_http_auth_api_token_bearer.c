@@ -28,13 +28,19 @@ static u_char  ngx_http_auth_api_token_tchar[256] =
     "`abcdefghijklmnopqrstuvwxyz\0|\0~\0";
 
 
-/* token68, RFC 9110, section 11.2, without its "=", and ":" */
+/*
+ * 1 for token68, RFC 9110, section 11.2, without its "=", and for ":"; lines
+ * begin with 0, " ", "0", "@", "P", "`" and "p"
+ */
 
 static u_char  ngx_http_auth_api_token_token68[256] =
     "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
-    "\0\0\0\0\0\0\0\0\0\0\0+\0-./0123456789:\0\0\0\0\0"
-    "\0ABCDEFGHIJKLMNOPQRSTUVWXYZ\0\0\0\0_"
-    "\0abcdefghijklmnopqrstuvwxyz\0\0\0~\0";
+    "\0\0\0\0\0\0\0\0\0\0\0\1\0\1\1\1"
+    "\1\1\1\1\1\1\1\1\1\1\1\0\0\0\0\0"
+    "\0\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1"
+    "\1\1\1\1\1\1\1\1\1\1\1\0\0\0\0\1"
+    "\0\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1"
+    "\1\1\1\1\1\1\1\1\1\1\1\0\0\0\1\0";
 
 
 ngx_int_t
@@ -194,14 +200,14 @@ ngx_http_auth_api_token_check_token68(ngx_str_t *token)
     }
 
     while (last - p >= 8
-           && ngx_http_auth_api_token_token68[p[0]]
-           && ngx_http_auth_api_token_token68[p[1]]
-           && ngx_http_auth_api_token_token68[p[2]]
-           && ngx_http_auth_api_token_token68[p[3]]
-           && ngx_http_auth_api_token_token68[p[4]]
-           && ngx_http_auth_api_token_token68[p[5]]
-           && ngx_http_auth_api_token_token68[p[6]]
-           && ngx_http_auth_api_token_token68[p[7]])
+           && (ngx_http_auth_api_token_token68[p[0]]
+               & ngx_http_auth_api_token_token68[p[1]]
+               & ngx_http_auth_api_token_token68[p[2]]
+               & ngx_http_auth_api_token_token68[p[3]]
+               & ngx_http_auth_api_token_token68[p[4]]
+               & ngx_http_auth_api_token_token68[p[5]]
+               & ngx_http_auth_api_token_token68[p[6]]
+               & ngx_http_auth_api_token_token68[p[7]]))
     {
         p += 8;
     }
