@@ -129,6 +129,12 @@ actions_worker(void)
     int    n;
     pid_t  of, pids[32];
 
+    /* the new master is no worker, and not known yet */
+
+    if (going == STARTING && second == 0) {
+        return -1;
+    }
+
     of = (second && roll(2)) ? second : master;
     n = nginx_workers(of, pids, 32);
 
