@@ -46,11 +46,11 @@ ngx_http_auth_api_token_record_t *
 ngx_http_auth_api_token_peek(ngx_http_auth_api_token_store_t *store,
     ngx_uint_t node_key, u_char *key, void *cell, void *buf)
 {
-    ngx_uint_t                         i;
+    ngx_uint_t                         tries;
     ngx_atomic_uint_t                  sequence;
     ngx_http_auth_api_token_record_t  *record;
 
-    for (i = 0; i < NGX_HTTP_AUTH_API_TOKEN_TRIES; i++) {
+    for (tries = NGX_HTTP_AUTH_API_TOKEN_TRIES; tries; tries--) {
 
         sequence = store->sequence;
 
