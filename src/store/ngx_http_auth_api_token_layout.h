@@ -22,11 +22,11 @@
 
 /*
  * Any change to what lies in the memory changes this number: to the structures
- * below, the counters, and the order or number of kinds, reasons and where
- * verdicts come from.
+ * below, the counters, what keys and node.key are made of, when the sequence is
+ * odd, and the order or number of kinds, reasons and where verdicts come from.
  */
 
-#define NGX_HTTP_AUTH_API_TOKEN_LAYOUT       7
+#define NGX_HTTP_AUTH_API_TOKEN_LAYOUT       8
 
 #define NGX_HTTP_AUTH_API_TOKEN_MAX_FACTS    4096
 
