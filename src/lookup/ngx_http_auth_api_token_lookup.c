@@ -540,7 +540,7 @@ ngx_http_auth_api_token_end_lookup(ngx_http_auth_api_token_lookup_t *lookup,
         && verdict
         && verdict->reason != NGX_HTTP_AUTH_API_TOKEN_UNAVAILABLE)
     {
-        zone->counters->success = ngx_time();
+        ngx_http_auth_api_token_store_succeeded(zone->store, ngx_time());
     }
 
     if (zone && verdict == NULL) {

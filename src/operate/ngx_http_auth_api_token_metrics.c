@@ -84,7 +84,7 @@ ngx_http_auth_api_token_metric_t  ngx_http_auth_api_token_metrics[] = {
     { "last_success_timestamp_seconds", "last_success_timestamp_seconds",
       "gauge",
       "When the token API last gave a usable answer.",
-      ngx_http_auth_api_token_offset(counters.success), 0,
+      ngx_http_auth_api_token_offset(totals.success), 0,
       NULL, NULL, 0, "", NGX_HTTP_AUTH_API_TOKEN_METRIC_OPTIONAL },
 
     { "breaker_open", "breaker_open", "gauge",

@@ -58,6 +58,14 @@ ngx_http_auth_api_token_store_counters(ngx_http_auth_api_token_store_t *store,
 
 
 void
+ngx_http_auth_api_token_store_succeeded(ngx_http_auth_api_token_store_t *store,
+    time_t now)
+{
+    store->totals.success = now;
+}
+
+
+void
 ngx_http_auth_api_token_store_figures(ngx_http_auth_api_token_store_t *store,
     ngx_http_auth_api_token_figures_t *figures)
 {
@@ -110,9 +118,7 @@ ngx_http_auth_api_token_add_counters(ngx_http_auth_api_token_counters_t *sum,
     ngx_http_auth_api_token_counters_t *counters)
 {
     ngx_uint_t     i;
-    ngx_atomic_t  *to, *from, success;
-
-    success = ngx_max(sum->success, counters->success);
+    ngx_atomic_t  *to, *from;
 
     to = (ngx_atomic_t *) sum;
     from = (ngx_atomic_t *) counters;
@@ -120,6 +126,4 @@ ngx_http_auth_api_token_add_counters(ngx_http_auth_api_token_counters_t *sum,
     for (i = 0; i < sizeof(*sum) / sizeof(ngx_atomic_t); i++) {
         to[i] += from[i];
     }
-
-    sum->success = success;
 }

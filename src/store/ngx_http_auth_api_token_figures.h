@@ -53,16 +53,16 @@ typedef struct {
     ngx_atomic_t       cache[NGX_HTTP_AUTH_API_TOKEN_CACHE_STATUSES];
     ngx_atomic_t       waited[NGX_HTTP_AUTH_API_TOKEN_LATENCIES + 1];
     ngx_atomic_t       waited_sum;     /* ms */
-    ngx_atomic_t       success;        /* the last lookup's, Unix time */
 } ngx_http_auth_api_token_counters_t;
 
 
-/* what is counted with the mutex */
+/* what is counted with the mutex; "success" is only noted, and without it */
 
 typedef struct {
     ngx_atomic_t       lookups[NGX_HTTP_AUTH_API_TOKEN_REASONS];
     ngx_atomic_t       latencies[NGX_HTTP_AUTH_API_TOKEN_LATENCIES + 1];
     ngx_atomic_t       latency_sum;    /* ms */
+    ngx_atomic_t       success;        /* the last one, Unix time */
     ngx_atomic_t       refreshes;
     ngx_atomic_t       purges;
     ngx_atomic_t       purged;         /* records */
@@ -105,6 +105,14 @@ ngx_http_auth_api_token_counters_t *ngx_http_auth_api_token_store_counters(
 
 void ngx_http_auth_api_token_count_waited(
     ngx_http_auth_api_token_counters_t *counters, ngx_msec_t ms);
+
+
+/*
+ * Notes when the API last gave a usable answer; takes no mutex.
+ */
+
+void ngx_http_auth_api_token_store_succeeded(
+    ngx_http_auth_api_token_store_t *store, time_t now);
 
 
 /*

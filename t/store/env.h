@@ -56,6 +56,7 @@ typedef ngx_http_auth_api_token_worker_t    worker_t;
 #define store_release  ngx_http_auth_api_token_store_release
 #define store_reap     ngx_http_auth_api_token_store_reap
 #define store_unqueue  ngx_http_auth_api_token_store_unqueue
+#define store_succeeded  ngx_http_auth_api_token_store_succeeded
 #define count_waited   ngx_http_auth_api_token_count_waited
 #define store_purge    ngx_http_auth_api_token_store_purge
 #define store_tidy     ngx_http_auth_api_token_store_tidy

@@ -12,6 +12,7 @@
 
 static void test_found(void);
 static void test_sent(void);
+static void test_success(void);
 static void test_long(void);
 static void test_same_node(void);
 
@@ -21,6 +22,7 @@ test_edges(void)
 {
     test_found();
     test_sent();
+    test_success();
     test_long();
     test_same_node();
 }
@@ -76,6 +78,26 @@ test_sent(void)
     EQUAL(store_is_sent(t.store, &ticket), 0);
     store_sent(t.store, &ticket);
     EQUAL(store_is_sent(t.store, &t.reply.ticket), 0);
+
+    test_free(&t);
+}
+
+
+/* the last one, even if the clock was set back since the one before it */
+
+static void
+test_success(void)
+{
+    test_t     t;
+    figures_t  figures;
+
+    test_create(&t, 1, 64, 50);
+
+    store_succeeded(t.store, 1000000002);
+    store_succeeded(t.store, 1000000001);
+
+    store_figures(t.store, &figures);
+    EQUAL(figures.totals.success, 1000000001);
 
     test_free(&t);
 }
