@@ -365,7 +365,7 @@ points_due_head(points_t *p)
 {
     points_learn(p, 2, T(PASS));
     points_learn(p, 1, T(PASS));
-    p->question.now += 9000;
+    p->question.now += 7000;
 }
 
 
@@ -374,7 +374,7 @@ points_due_tail(points_t *p)
 {
     points_learn(p, 1, T(PASS));
     points_learn(p, 2, T(PASS));
-    p->question.now += 9000;
+    p->question.now += 7000;
 }
 
 

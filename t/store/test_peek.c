@@ -278,6 +278,8 @@ test_changes(void)
     EQUAL(test_changed(&t), 1);
 
     t.question.now += t.question.valid - 2048 - 1;
+    EQUAL(test_ask(&t, "TKN-1/a"), T(HIT));
+    EQUAL(test_changed(&t), 1);
     t.question.refresh = 1;
     EQUAL(test_ask(&t, "TKN-1/a"), T(REFRESH));
     EQUAL(test_changed(&t), 1);
