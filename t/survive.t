@@ -365,5 +365,5 @@ for my $i (1 .. 2) {
 }
 
 is(zone()->{zone_resets}, 0, 'no reset');
-check_zone();
+like(check_zone(), qr/ counted by 2 workers$/m, 'each for itself');
 --- calls: 1

@@ -235,7 +235,8 @@ zone_look(int fd, zone_t *zone)
 {
     int                               i;
     char                              err[256];
-    ngx_uint_t                        n, in_flight;
+    ngx_uint_t                        n, in_flight, counted;
+    ngx_atomic_t                     *requests;
     struct timespec                   pause;
     ngx_http_auth_api_token_lease_t  *lease;
     ngx_http_auth_api_token_store_t  *store;
@@ -277,13 +278,20 @@ zone_look(int fd, zone_t *zone)
                       || lease->state == NGX_HTTP_AUTH_API_TOKEN_PURGED);
     }
 
+    counted = 0;
+
+    for (n = 0; n < NGX_HTTP_AUTH_API_TOKEN_WORKERS; n++) {
+        requests = store->workers[n].counters.requests;
+        counted += (requests[NGX_HTTP_AUTH_API_TOKEN_PASS] != 0);
+    }
+
     printf("zone: ok, facts %u, denials %u, budgets %u, resets %lu, "
-           "in flight %lu, queued %u\n",
+           "in flight %lu, queued %u, counted by %lu workers\n",
            store->entries[NGX_HTTP_AUTH_API_TOKEN_FACTS],
            store->entries[NGX_HTTP_AUTH_API_TOKEN_DENIAL],
            store->entries[NGX_HTTP_AUTH_API_TOKEN_BUDGET],
            (unsigned long) store->totals.resets, (unsigned long) in_flight,
-           store->queued);
+           store->queued, (unsigned long) counted);
 }
 
 
