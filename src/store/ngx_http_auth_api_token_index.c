@@ -16,8 +16,7 @@
 
 /* odd, so that no two numbers have the same product */
 
-#define NGX_HTTP_AUTH_API_TOKEN_SPREAD                                        \
-    ((ngx_uint_t) 0x9e3779b97f4a7c15)
+#define NGX_HTTP_AUTH_API_TOKEN_SPREAD  ((uint64_t) 0x9e3779b97f4a7c15)
 
 
 static void ngx_http_auth_api_token_index_tree(
@@ -36,7 +35,8 @@ ngx_uint_t
 ngx_http_auth_api_token_index_node_key(ngx_str_t *id, u_char *key)
 {
     u_char      *p, *last;
-    ngx_uint_t   node_key, word;
+    uint64_t     hash, word;
+    ngx_uint_t   node_key;
 
     if (id->len == 0) {
         ngx_memcpy(&node_key, key, sizeof(ngx_uint_t));
@@ -45,20 +45,22 @@ ngx_http_auth_api_token_index_node_key(ngx_str_t *id, u_char *key)
 
     p = id->data;
     last = p + id->len;
-    node_key = 0;
+    hash = 0;
 
     /* each bit of the id changes higher ones: the first bits choose the tree */
 
-    while ((size_t) (last - p) >= sizeof(ngx_uint_t)) {
-        ngx_memcpy(&word, p, sizeof(ngx_uint_t));
-        node_key = (node_key ^ word) * NGX_HTTP_AUTH_API_TOKEN_SPREAD;
-        p += sizeof(ngx_uint_t);
+    while ((size_t) (last - p) >= sizeof(uint64_t)) {
+        ngx_memcpy(&word, p, sizeof(uint64_t));
+        hash = (hash ^ word) * NGX_HTTP_AUTH_API_TOKEN_SPREAD;
+        p += sizeof(uint64_t);
     }
 
     word = 0;
     ngx_memcpy(&word, p, last - p);
 
-    return (node_key ^ word) * NGX_HTTP_AUTH_API_TOKEN_SPREAD;
+    hash = (hash ^ word) * NGX_HTTP_AUTH_API_TOKEN_SPREAD;
+
+    return (ngx_uint_t) (hash >> (64 - 8 * sizeof(ngx_uint_t)));
 }
 
 

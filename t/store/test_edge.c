@@ -15,6 +15,7 @@ static void test_sent(void);
 static void test_success(void);
 static void test_long(void);
 static void test_same_node(void);
+static void test_other_id(void);
 
 
 void
@@ -25,6 +26,7 @@ test_edges(void)
     test_success();
     test_long();
     test_same_node();
+    test_other_id();
 }
 
 
@@ -177,6 +179,25 @@ test_same_node(void)
     memcpy(t.question.key, &node_key, sizeof(ngx_uint_t));
     EQUAL(store_ask(t.store, &t.question, &t.reply), T(HIT));
     EQUAL(test_purge(&t, "TKN-2", NULL), 1);
+
+    test_free(&t);
+}
+
+
+/* two ids that got one node.key where words have 32 bits */
+
+static void
+test_other_id(void)
+{
+    test_t  t;
+
+    test_create(&t, 4, 64, 50);
+
+    test_learn(&t, "TKN-0008-0456/a", T(PASS));
+    test_learn(&t, "TKN-0004-0496/a", T(PASS));
+
+    EQUAL(test_purge(&t, "TKN-0008-0456", NULL), 1);
+    EQUAL(test_ask(&t, "TKN-0004-0496/a"), T(HIT));
 
     test_free(&t);
 }
