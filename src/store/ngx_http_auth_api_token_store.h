@@ -29,9 +29,9 @@
 /*
  * The functions below that read or change records, leases or the queue take the
  * mutex themselves unless they say otherwise, and no pointer into a record
- * outlives them.  While the store is changed it has a mark: a process that
- * takes the mutex and finds the mark empties the store, as the process that set
- * it has died.
+ * outlives them.  A hit that changes nothing takes none.  While the store is
+ * changed it has a mark: a process that takes the mutex and finds the mark
+ * empties the store, as the process that set it has died.
  */
 
 
