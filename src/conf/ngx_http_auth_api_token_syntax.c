@@ -268,7 +268,7 @@ ngx_http_auth_api_token_encode(u_char *dst, ngx_str_t *src,
     for (i = 0; i < src->len; i++) {
         ch = src->data[i];
 
-        for (s = special; *s && *s != ch; s++) { /* void */ }
+        for (s = special; *s && (u_char) *s != ch; s++) { /* void */ }
 
         if (*s || ch < 0x20 || ch > 0x7e || ch == '%') {
             *p++ = '%';
