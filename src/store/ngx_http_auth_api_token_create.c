@@ -39,7 +39,7 @@ ngx_http_auth_api_token_store_create(void *addr, size_t size,
     store = addr;
     end = (u_char *) addr + size;
 
-    /* the store begins with a page, so these do with a cache line */
+    /* the store begins at a page, so these begin at a cache line */
 
     workers = ngx_align(offsetof(ngx_http_auth_api_token_store_t, leases)
                         + lookups * sizeof(ngx_http_auth_api_token_lease_t),

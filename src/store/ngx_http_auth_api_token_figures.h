@@ -43,8 +43,8 @@ typedef enum {
  * Counters are in the store.  A new one changes its layout, and so LAYOUT.
  *
  * Those of requests are incremented without the mutex, by each worker in cache
- * lines of its own, so that workers do not wait for each other's.  Workers may
- * share them, so increments have to be atomic.
+ * lines of its own, so that workers do not slow each other down.  Two workers
+ * may share them, so increments have to be atomic.
  */
 
 typedef struct {

@@ -77,7 +77,7 @@ ngx_http_auth_api_token_index_find(ngx_http_auth_api_token_store_t *store,
 
     for (depth = 0; depth < NGX_HTTP_AUTH_API_TOKEN_DEPTH; depth++) {
 
-        /* nor is the sentinel one */
+        /* the sentinel is not a cell either */
 
         if (!ngx_http_auth_api_token_is_cell(store, node)) {
             return NULL;

@@ -136,7 +136,7 @@ typedef struct {
 } ngx_http_auth_api_token_queue_t;
 
 
-/* its size is a power of two, and so that of whole cache lines */
+/* the size is a power of two, so that it takes whole cache lines */
 
 typedef union {
     ngx_http_auth_api_token_counters_t  counters;

@@ -33,13 +33,12 @@
  *   whether the mutex is needed.
  *
  * - If it is not the same, the copy may be of anything, and is thrown away;
- *   nobody looks at its lengths before.  To make it does no harm: find() and
+ *   nobody looks at its lengths before.  Making it does no harm: find() and
  *   copy() read each pointer once, follow it only if it is that of a cell, and
- *   come to an end whatever they read.  Where the cells and the roots are never
- *   changes.
+ *   come to an end whatever they read.  The cells and the roots never move.
  *
- * - A process that dies in a change leaves the sequence odd.  All that read try
- *   for the mutex then, and the first to get it empties the store.
+ * - A process that dies in a change leaves the sequence odd.  Readers take the
+ *   mutex then, and the first one to get it empties the store.
  */
 
 ngx_http_auth_api_token_record_t *

@@ -32,8 +32,7 @@ void ngx_http_auth_api_token_record_touch(
 
 
 /*
- * Returns whether the record is the last used one as far as record_touch() is
- * concerned, so that it need not be called.  Needs no mutex.
+ * Returns whether record_touch() would do nothing.  Needs no mutex.
  */
 
 ngx_uint_t ngx_http_auth_api_token_record_is_touched(
